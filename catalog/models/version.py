@@ -1,0 +1,196 @@
+"""Versions of plans and add-ons: editable as a draft, frozen (by the database too) once published."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+
+from catalog.kinds import KINDS, BadValue
+from catalog.models.feature import Feature
+from catalog.models.module import Module
+from catalog.models.offer import Offer
+from catalog.querysets import VersionQuerySet
+
+
+def account_key(**options: Any) -> Any:
+    return models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, editable=False, related_name="+", **options
+    )
+
+
+class Version(models.Model):
+    """`draft → in_review → published → retired`. Published with an `effective_from` to come is *scheduled*."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "draft"
+        IN_REVIEW = "in_review", "in review"
+        PUBLISHED = "published", "published"
+        RETIRED = "retired", "retired"
+
+    FROZEN: ClassVar = (State.PUBLISHED, State.RETIRED)
+
+    offer = models.ForeignKey(Offer, models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField(null=True, editable=False, help_text="Given when published.")
+    state = models.CharField(max_length=16, choices=State, default=State.DRAFT, editable=False)
+    base = models.ForeignKey(
+        "self", models.PROTECT, null=True, editable=False, related_name="drafts", help_text="What it was drafted from."
+    )
+    changelog = models.CharField(max_length=500, blank=True, help_text="One line: what is new, for whom.")
+    max_quantity = models.PositiveIntegerField(
+        null=True, blank=True, help_text="At most so many of this add-on at one customer."
+    )
+    content = models.JSONField(null=True, editable=False, help_text="Flattened and frozen when published.")
+    digest = models.CharField(max_length=64, blank=True, editable=False, help_text="SHA-256 of the content, hex.")
+    effective_from = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    drafted_by = account_key()
+    submitted_by = account_key()
+    approved_by = account_key()
+    published_by = account_key()
+    published_at = models.DateTimeField(null=True, editable=False)
+    retired_by = account_key()
+    retired_at = models.DateTimeField(null=True, editable=False)
+    editors: Any = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, blank=True, editable=False, related_name="+", help_text="Who edited the draft."
+    )
+
+    objects: ClassVar[Any] = VersionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("offer", models.F("number").desc(nulls_first=True), "-pk")
+        constraints = (
+            models.UniqueConstraint(fields=["offer", "number"], name="version_number_once"),
+            models.UniqueConstraint(
+                fields=["offer"],
+                condition=models.Q(state__in=["draft", "in_review"]),
+                name="one_draft_per_offer",
+                violation_error_message="This plan or add-on has a draft already; edit that one.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["draft", "in_review"], number=None, content=None)
+                | models.Q(
+                    state__in=["published", "retired"],
+                    number__isnull=False,
+                    content__isnull=False,
+                    effective_from__isnull=False,
+                    published_at__isnull=False,
+                )
+                & ~models.Q(digest=""),
+                name="published_version_is_complete",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.offer.code} {f'v{self.number}' if self.number else self.get_state_display()}"
+
+    @property
+    def is_frozen(self) -> bool:
+        return self.state in self.FROZEN
+
+    def is_scheduled(self, at: datetime) -> bool:
+        return self.state == self.State.PUBLISHED and self.effective_from is not None and self.effective_from > at
+
+
+class Grant(models.Model):
+    """A feature's value in a draft. The published answer is `Version.content`."""
+
+    version = models.ForeignKey(Version, models.CASCADE, related_name="grants")
+    feature = models.ForeignKey(Feature, models.PROTECT, related_name="grants")
+    value = models.JSONField(null=True, blank=True, help_text="true or false; a whole number; or the code of a choice.")
+    unlimited = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ("version", "feature")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["version", "feature"],
+                name="feature_granted_once",
+                violation_error_message="This version grants the feature already.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(unlimited=True, value__isnull=True)
+                | models.Q(unlimited=False, value__isnull=False),
+                name="grant_is_a_value_or_unlimited",
+                violation_error_message="Give a value, or unlimited; not both, not neither.",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.feature.code}: {'unlimited' if self.unlimited else self.value}"
+
+    def clean(self) -> None:
+        if not hasattr(self, "feature"):
+            return
+        kind = KINDS[self.feature.kind]
+        if self.unlimited:
+            if self.feature.kind != "limit":
+                raise ValidationError({"unlimited": "Only a limit can be unlimited."})
+            return
+        try:
+            self.value = kind.parse(self.value, [choice.code for choice in self.feature.choices.all()])
+        except BadValue as fault:
+            raise ValidationError({"value": str(fault)}) from fault
+
+
+class VersionInclude(models.Model):
+    """Another plan whose content this version contains; the newest published version of it is taken when publishing."""
+
+    version = models.ForeignKey(Version, models.CASCADE, related_name="includes")
+    offer = models.ForeignKey(Offer, models.PROTECT, related_name="included_by")
+
+    class Meta:
+        ordering = ("version", "offer__position", "offer__code")
+        constraints = (models.UniqueConstraint(fields=["version", "offer"], name="included_once"),)
+
+    def __str__(self) -> str:
+        return self.offer.code
+
+
+class VersionModule(models.Model):
+    """An extra module: one that none of the version's own features names. It grants nothing (C-41)."""
+
+    version = models.ForeignKey(Version, models.CASCADE, related_name="extra_modules")
+    module = models.ForeignKey(Module, models.PROTECT, related_name="extra_in")
+
+    class Meta:
+        ordering = ("version", "module")
+        constraints = (models.UniqueConstraint(fields=["version", "module"], name="extra_module_once"),)
+
+    def __str__(self) -> str:
+        return self.module.name
+
+
+class VersionRule(models.Model):
+    """What a version needs or excludes at the same customer: another plan or add-on."""
+
+    class Verb(models.TextChoices):
+        NEEDS = "needs", "needs"
+        EXCLUDES = "excludes", "excludes"
+
+    version = models.ForeignKey(Version, models.CASCADE, related_name="rules")
+    verb = models.CharField(max_length=10, choices=Verb)
+    offer = models.ForeignKey(Offer, models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ("version", "verb", "offer")
+        constraints = (models.UniqueConstraint(fields=["version", "offer"], name="rule_once_per_offer"),)
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.offer.code}"
+
+
+class VersionFeature(models.Model):
+    """Which features a published version gives: the index of its content, for filters and for *is it known?*"""
+
+    version = models.ForeignKey(Version, models.CASCADE, related_name="published_features")
+    feature = models.ForeignKey(Feature, models.PROTECT, related_name="published_in")
+
+    class Meta:
+        ordering = ("version", "feature")
+        constraints = (models.UniqueConstraint(fields=["version", "feature"], name="published_feature_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.version}: {self.feature.code}"

@@ -1,0 +1,75 @@
+"""The words that queries about the catalog are made of."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Manager, OuterRef, QuerySet, Subquery
+
+if TYPE_CHECKING:
+    AnyRows = QuerySet[Any]
+    AnyManager = Manager[Any]
+else:
+    AnyRows, AnyManager = QuerySet, Manager
+
+
+class CatalogQuerySet(AnyRows):
+    def named(self, code: str) -> Any:
+        return self.filter(code__iexact=code)
+
+
+class ModuleQuerySet(AnyRows):
+    def of_owner(self, owner: str) -> Any:
+        return self.filter(owner__code__iexact=owner)
+
+
+class FeatureQuerySet(CatalogQuerySet):
+    def published(self) -> Any:
+        """Features that any published or retired version names: the known ones."""
+        return self.filter(published_in__isnull=False).distinct()
+
+
+class OfferQuerySet(CatalogQuerySet):
+    def plans(self) -> Any:
+        return self.filter(type="plan")
+
+    def add_ons(self) -> Any:
+        return self.filter(type="addon")
+
+    def on_offer(self, at: datetime) -> Any:
+        """Those with a version that can be sold at `at`."""
+        return self.filter(versions__state="published", versions__effective_from__lte=at).distinct()
+
+
+class OfferManager(AnyManager.from_queryset(OfferQuerySet)):  # type: ignore[misc]
+    """The plans, or the add-ons, of the offers."""
+
+    def __init__(self, type_: str) -> None:
+        super().__init__()
+        self.type = type_
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(type=self.type)
+
+
+class VersionQuerySet(AnyRows):
+    def drafts(self) -> Any:
+        return self.filter(state__in=["draft", "in_review"])
+
+    def frozen(self) -> Any:
+        return self.filter(state__in=["published", "retired"])
+
+    def in_effect(self, at: datetime) -> Any:
+        """Published versions whose `effective_from` has come, superseded ones included."""
+        return self.filter(state="published", effective_from__lte=at)
+
+    def live(self, at: datetime) -> Any:
+        """Per offer the one version that new sales take at `at`: the newest in effect."""
+        newest = (
+            type(self)(self.model)
+            .in_effect(at)
+            .filter(offer=OuterRef("offer"))
+            .order_by("-effective_from", "-number")
+        )
+        return self.filter(pk=Subquery(newest.values("pk")[:1]))

@@ -1,0 +1,51 @@
+"""What can be allowed, and what each role is allowed (docs/rules.md, "Who may do what"). Pure."""
+
+from types import MappingProxyType
+from typing import Final
+
+SCOPES: Final = MappingProxyType(
+    {
+        "catalog:read": "Read published plans, add-ons, features and modules",
+        "catalog:draft": "Edit drafts and submit them for review",
+        "catalog:publish": "Approve, publish and retire versions",
+        "customers:read": "Read customers, their users and subscriptions",
+        "customers:write": "Edit customers, subscriptions and packages",
+        "users:write": "Create and edit the users of a customer",
+        "packages:activate": "Activate a pending package",
+        "licenses:read": "Read packages and module licence records",
+        "seats:read": "Read who holds which seat",
+        "seats:write": "Assign and release seats",
+        "overrides:write": "Grant and end overrides",
+        "entitlements:read": "Read entitlements",
+        "entitlements:explain": "Read why an entitlement is what it is",
+        "audit:read": "Read the audit trail",
+        "clients:write": "Manage API clients and their keys",
+    }
+)
+
+_ALL_READ: Final = frozenset(
+    {"catalog:read", "customers:read", "licenses:read", "seats:read", "entitlements:read", "entitlements:explain"}
+)
+
+STAFF_SCOPES: Final = MappingProxyType(
+    {
+        "product_manager": frozenset(
+            {"catalog:read", "catalog:draft", "customers:read", "licenses:read", "entitlements:read"}
+            | {"entitlements:explain"}
+        ),
+        "publisher": frozenset(
+            {"catalog:read", "catalog:draft", "catalog:publish", "customers:read", "licenses:read"}
+            | {"entitlements:read"}
+        ),
+        "customer_success": _ALL_READ
+        | {"customers:write", "users:write", "packages:activate", "seats:write", "overrides:write", "clients:write"},
+        "auditor": _ALL_READ | {"audit:read"},
+    }
+)
+
+MEMBER_SCOPES: Final = MappingProxyType(
+    {
+        "admin": _ALL_READ | {"packages:activate", "seats:write", "users:write"},
+        "viewer": _ALL_READ,
+    }
+)
