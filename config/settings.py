@@ -9,7 +9,8 @@ from environs import Env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
-env.read_env(str(BASE_DIR / ".env"))
+if not env.bool("TESTING", False):  # tests answer the same on every machine
+    env.read_env(str(BASE_DIR / ".env"))
 
 # ── Mode ────────────────────────────────────────────────────────────────────
 DEBUG = env.bool("DEBUG", False)
@@ -17,7 +18,7 @@ DEMO = env.bool("DEMO", False)
 TESTING = env.bool("TESTING", False)
 SECRET_KEY = env.str("SECRET_KEY", "insecure-development-key" if DEBUG or DEMO or TESTING else "")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 BEHIND_TLS = env.bool("BEHIND_TLS", not (DEBUG or DEMO or TESTING))
 
 # ── Planarium ───────────────────────────────────────────────────────────────
@@ -25,8 +26,14 @@ BEHIND_TLS = env.bool("BEHIND_TLS", not (DEBUG or DEMO or TESTING))
 OWN_OWNER = env.str("OWN_OWNER", "SUPEROFFICE")
 # With four-eyes on, whoever edited a draft since the last publication can't publish it.
 FOUR_EYES = env.bool("FOUR_EYES", False)
+# The product version that packages are issued for.
+LICENSE_VERSION = env.str("LICENSE_VERSION", "1.0")
 # How long an API key may be remembered by a worker: a revoked key dies within this time.
 API_KEY_MEMORY_SECONDS = env.float("API_KEY_MEMORY_SECONDS", 1.0)
+# How often the collected "last used" of API keys is written; 0: only when asked for.
+KEY_USE_WRITTEN_EVERY_SECONDS = env.float("KEY_USE_WRITTEN_EVERY_SECONDS", 0 if TESTING else 30)
+# What delivers which topic of the outbox.
+OUTBOX_HANDLERS = {"mail": "customers.outbox.send_mail"}
 # How many entitlement sets (immutable, about 10 kB each) one worker keeps in memory.
 SET_MEMORY_ENTRIES = env.int("SET_MEMORY_ENTRIES", 4096)
 
@@ -170,6 +177,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = BEHIND_TLS
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # the orchestrator asks inside the TLS proxy
 SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS
 if BEHIND_TLS:
@@ -187,10 +195,11 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["customers.api.throttling.PerCallerThrottle"],
     "DEFAULT_THROTTLE_RATES": {"caller": env.str("API_RATE", "6000/min")},
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PARSER_CLASSES": ["customers.api.parsers.StrictJSONParser"],
+    "URL_FORMAT_OVERRIDE": None,
+    "DEFAULT_FILTER_BACKENDS": ["customers.api.filters.StrictFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "customers.api.pagination.CodePagination",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "customers.api.schema.ScopedSchema",
     "EXCEPTION_HANDLER": "config.errors.problem_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -206,6 +215,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "PATH_CONVERTER_OVERRIDES": {"code": str},
 }
 
 # ── Logs ────────────────────────────────────────────────────────────────────

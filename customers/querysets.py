@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
 
 if TYPE_CHECKING:
     from customers.models import Customer, CustomerUser
@@ -20,7 +21,8 @@ class CustomerQuerySet(CustomerRows):
         return self.filter(Q(code__icontains=text) | Q(name__icontains=text) | Q(serial_number__startswith=text))
 
     def named(self, code: str) -> CustomerQuerySet:
-        return self.filter(code__iexact=code)
+        # Spelt as the unique constraint is, so that its index serves; `iexact` would compare in upper case.
+        return self.alias(lower_code=Lower("code")).filter(lower_code=code.lower())
 
 
 class CustomerUserQuerySet(CustomerUserRows):

@@ -76,3 +76,14 @@ class Module(models.Model):
     def clean(self) -> None:
         if self.prerequisite is not None and self.prerequisite.owner_id != self.owner_id:
             raise ValidationError({"prerequisite": "A prerequisite is a module of the same owner."})
+        if self.pk and (faults := self._changed_for_good()):
+            raise ValidationError(faults)
+
+    def _changed_for_good(self) -> dict[str, str]:
+        """Owner, name and type stay once a published version ships the module: licence rows are known by them (C-5)."""
+        recorded = Module.objects.select_related("owner").get(pk=self.pk)
+        differing = [name for name in ("owner", "name", "type") if getattr(self, name) != getattr(recorded, name)]
+        versions = self._meta.apps.get_model("catalog", "Version").objects.frozen()
+        if not differing or not versions.filter(content__modules__has_key=recorded.full_name).exists():
+            return {}
+        return {name: f"A published version ships {recorded.full_name}, so this stays." for name in differing}

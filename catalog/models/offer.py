@@ -83,9 +83,10 @@ class Plan(Offer):
     class Meta:
         proxy = True
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        self.type = Offer.Type.PLAN
-        super().save(*args, **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not args:  # rows read from the database come as args
+            kwargs.setdefault("type", Offer.Type.PLAN)
+        super().__init__(*args, **kwargs)
 
 
 class AddOn(Offer):
@@ -95,6 +96,7 @@ class AddOn(Offer):
         proxy = True
         verbose_name = "add-on"
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        self.type = Offer.Type.ADD_ON
-        super().save(*args, **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not args:  # rows read from the database come as args
+            kwargs.setdefault("type", Offer.Type.ADD_ON)
+        super().__init__(*args, **kwargs)

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from catalog.models.module import Module
@@ -38,6 +39,11 @@ class Tier(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        marker = self.user_marker
+        if marker is not None and (marker.type != Module.Type.USER or not marker.hidden):
+            raise ValidationError({"user_marker": f"{marker.name} is not a hidden user module."})
+
 
 class SiteMarker(models.Model):
     """The site module that labels a solution sold in a tier, for instance `sales-t2` (C-18)."""
@@ -52,3 +58,7 @@ class SiteMarker(models.Model):
 
     def __str__(self) -> str:
         return self.module.name
+
+    def clean(self) -> None:
+        if hasattr(self, "module") and self.module.type != Module.Type.SITE:
+            raise ValidationError({"module": f"{self.module.name} is not a site module."})

@@ -1,0 +1,41 @@
+"""What a version says: its frozen shape, how a draft becomes it, what must hold, what two of them differ in. Pure."""
+
+from .comparing import Diff, FeatureChange, TermChange, diff
+from .drafts import DraftFacts, GrantFacts, OtherOffer, PublishedDefinition, TierFacts, VersionKey
+from .flattening import flatten
+from .shape import (
+    SITE,
+    USER,
+    ChoiceContent,
+    FeatureContent,
+    FeatureDefinition,
+    IncludeContent,
+    ModuleContent,
+    OfferContent,
+    VersionContent,
+    digest,
+)
+
+__all__ = [
+    "SITE",
+    "USER",
+    "ChoiceContent",
+    "Diff",
+    "DraftFacts",
+    "FeatureChange",
+    "FeatureContent",
+    "FeatureDefinition",
+    "GrantFacts",
+    "IncludeContent",
+    "ModuleContent",
+    "OfferContent",
+    "OtherOffer",
+    "PublishedDefinition",
+    "TermChange",
+    "TierFacts",
+    "VersionContent",
+    "VersionKey",
+    "diff",
+    "digest",
+    "flatten",
+]

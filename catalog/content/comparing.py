@@ -1,0 +1,164 @@
+"""What two contents differ in, as a product manager asks it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from catalog.content.shape import FeatureContent, VersionContent
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureChange:
+    """A feature whose grant differs. `was` and `now` are values in words, empty where it is not granted."""
+
+    code: str
+    name: str
+    was: str = ""
+    now: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TermChange:
+    """Anything else that differs: `path` says what, for instance `features.saint.name` or `rules.needs`."""
+
+    path: str
+    was: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """Everything that differs between two contents. `changed` features behave otherwise, `words` read otherwise."""
+
+    added: tuple[FeatureChange, ...] = ()
+    removed: tuple[FeatureChange, ...] = ()
+    raised: tuple[FeatureChange, ...] = ()
+    lowered: tuple[FeatureChange, ...] = ()
+    changed: tuple[TermChange, ...] = ()
+    modules_in: tuple[str, ...] = ()
+    modules_out: tuple[str, ...] = ()
+    set_in: tuple[str, ...] = ()
+    set_out: tuple[str, ...] = ()
+    terms: tuple[TermChange, ...] = ()
+    words: tuple[TermChange, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return self == Diff()
+
+
+_FEATURE_WORDS = ("name", "description", "group", "group_name")
+_FEATURE_TERMS = ("kind", "rule", "unit", "counts", "site_module", "user_module", "read_only_without_seat")
+_MODULE_WORDS = ("description", "tooltip")
+_MODULE_TERMS = ("type", "hidden", "unrestricted", "prerequisite")
+_OFFER_WORDS = ("name", "description", "tier_name")
+_OFFER_TERMS = ("scope", "solutions", "tier")
+
+
+def diff(old: VersionContent | None, new: VersionContent) -> Diff:
+    """Returns what changes from `old` (None: nothing was published yet) to `new`."""
+    before: Mapping[str, FeatureContent] = old.features if old else {}
+    modules_before = old.modules if old else {}
+    set_before = old.set_names if old else ()
+    raised, lowered = _moved(before, new)
+    return Diff(
+        added=tuple(_added(f) for f in new.ordered_features if f.code not in before),
+        removed=tuple(_removed(f) for f in (old.ordered_features if old else ()) if f.code not in new.features),
+        raised=tuple(raised),
+        lowered=tuple(lowered),
+        changed=tuple(_changed_features(before, new)),
+        modules_in=tuple(sorted(new.modules.keys() - modules_before.keys())),
+        modules_out=tuple(sorted(modules_before.keys() - new.modules.keys())),
+        set_in=tuple(name for name in new.set_names if name not in set_before),
+        set_out=tuple(name for name in set_before if name not in new.set_names),
+        terms=tuple(_changed_terms(old, new)) if old else (),
+        words=tuple(_changed_words(old, new)) if old else (),
+    )
+
+
+def _added(feature: FeatureContent) -> FeatureChange:
+    return FeatureChange(feature.code, feature.definition.name, now=feature.shown)
+
+
+def _removed(feature: FeatureContent) -> FeatureChange:
+    return FeatureChange(feature.code, feature.definition.name, was=feature.shown)
+
+
+def _moved(
+    before: Mapping[str, FeatureContent], new: VersionContent
+) -> tuple[list[FeatureChange], list[FeatureChange]]:
+    raised: list[FeatureChange] = []
+    lowered: list[FeatureChange] = []
+    for now in new.ordered_features:
+        was = before.get(now.code)
+        if was is None or was.value == now.value or was.definition.kind != now.definition.kind:
+            continue
+        choices = now.definition.choice_codes
+        if was.definition.choices and was.value not in choices:
+            continue  # a value that is no longer a choice is told as a changed definition
+        rank = now.definition.behaviour.rank
+        change = FeatureChange(now.code, now.definition.name, was.shown, now.shown)
+        (raised if rank(now.value, choices) > rank(was.value, choices) else lowered).append(change)
+    return raised, lowered
+
+
+def _changed_features(before: Mapping[str, FeatureContent], new: VersionContent) -> Iterator[TermChange]:
+    for now in new.ordered_features:
+        was = before.get(now.code)
+        if was is None:
+            continue
+        path = f"features.{now.code}"
+        yield from _differences(path, was.definition.to_json(), now.definition.to_json(), _FEATURE_TERMS)
+        shape = [(c.code, c.site_module, c.user_module) for c in was.definition.choices]
+        if shape != [(c.code, c.site_module, c.user_module) for c in now.definition.choices]:
+            choices = (", ".join(feature.definition.choice_codes) for feature in (was, now))
+            yield TermChange(f"{path}.choices", *choices)
+
+
+def _changed_terms(old: VersionContent, new: VersionContent) -> Iterator[TermChange]:
+    yield from _differences("offer", old.offer.to_json(), new.offer.to_json(), _OFFER_TERMS)
+    for name, module in new.modules.items():
+        if name in old.modules:
+            was = old.modules[name].to_json()
+            yield from _differences(f"modules.{name}", was, module.to_json(), _MODULE_TERMS)
+    was, now = old.to_json(), new.to_json()
+    yield from _differences("rules", was["rules"], now["rules"], ("needs", "excludes"))
+    yield from _differences("", was, now, ("module", "max_quantity"))
+    for data in (was, now):
+        data["includes"] = [f"{include['code']} v{include['version']}" for include in data["includes"]]
+    yield from _differences("", was, now, ("includes",))
+
+
+def _changed_words(old: VersionContent, new: VersionContent) -> Iterator[TermChange]:
+    yield from _differences("offer", old.offer.to_json(), new.offer.to_json(), _OFFER_WORDS)
+    for now in new.ordered_features:
+        was = old.features.get(now.code)
+        if was is not None:
+            path = f"features.{now.code}"
+            yield from _differences(path, was.definition.to_json(), now.definition.to_json(), _FEATURE_WORDS)
+            names = was.definition.choice_names
+            for code, name in now.definition.choice_names.items():
+                if names.get(code, name) != name:
+                    yield TermChange(f"{path}.choices.{code}", names[code], name)
+    for name, module in new.modules.items():
+        if name in old.modules:
+            before = old.modules[name].to_json()
+            yield from _differences(f"modules.{name}", before, module.to_json(), _MODULE_WORDS)
+
+
+def _differences(
+    path: str, was: Mapping[str, Any], now: Mapping[str, Any], names: tuple[str, ...]
+) -> Iterator[TermChange]:
+    for name in names:
+        if was[name] != now[name]:
+            yield TermChange(f"{path}.{name}" if path else name, _spell(was[name]), _spell(now[name]))
+
+
+def _spell(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)

@@ -1,0 +1,42 @@
+"""The catalog as code: YAML files read into frozen data, with every fault and its place. Pure."""
+
+from catalog.document.entries import (
+    CatalogDocument,
+    ChoiceEntry,
+    Entry,
+    FeatureEntry,
+    GroupEntry,
+    ModuleEntry,
+    OfferEntry,
+    OwnerEntry,
+    Place,
+    SolutionEntry,
+    TierEntry,
+)
+from catalog.document.faults import BadDocument, Fault
+from catalog.document.names import NOTHING, Known, KnownFeature, KnownModule, KnownOffer
+from catalog.document.nodes import Source
+from catalog.document.reading import parse
+
+__all__ = [
+    "NOTHING",
+    "BadDocument",
+    "CatalogDocument",
+    "ChoiceEntry",
+    "Entry",
+    "Fault",
+    "FeatureEntry",
+    "GroupEntry",
+    "Known",
+    "KnownFeature",
+    "KnownModule",
+    "KnownOffer",
+    "ModuleEntry",
+    "OfferEntry",
+    "OwnerEntry",
+    "Place",
+    "SolutionEntry",
+    "Source",
+    "TierEntry",
+    "parse",
+]

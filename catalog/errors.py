@@ -1,0 +1,149 @@
+"""Why the catalog refuses something. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from customers.errors import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class PublishFault:
+    """Why a draft can't be published: a stable code, where in the draft, and a sentence that says what would help."""
+
+    code: str
+    path: str
+    message: str
+
+
+class DraftExists(Refusal):
+    code = "draft_exists"
+    title = "There is a draft already"
+
+    def __init__(self, offer: str) -> None:
+        super().__init__(
+            f"{offer} has a draft already.",
+            blocking={"kind": "draft", "code": offer},
+            next_action="Edit that draft, or discard it first.",
+        )
+
+
+class VersionFrozen(Refusal):
+    code = "version_frozen"
+    title = "The version is published"
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"{label} is published, so it stays as it is.",
+            blocking={"kind": "version", "code": label},
+            next_action="Draft from it, and publish that.",
+        )
+
+
+class DraftGone(Refusal):
+    code = "draft_gone"
+    title = "The draft is gone"
+
+    def __init__(self, offer: str) -> None:
+        super().__init__(
+            f"The draft of {offer} has been discarded.",
+            blocking={"kind": "draft", "code": offer},
+            next_action="Start a new draft.",
+        )
+
+
+class NotFrozen(Refusal):
+    code = "version_not_published"
+    title = "The version is a draft"
+
+    def __init__(self, label: str, next_action: str) -> None:
+        super().__init__(
+            f"{label} is not published.", blocking={"kind": "version", "code": label}, next_action=next_action
+        )
+
+
+class ForeignBase(Refusal):
+    code = "base_of_another_offer"
+    title = "That is a version of something else"
+
+    def __init__(self, label: str, offer: str) -> None:
+        super().__init__(
+            f"{label} is no version of {offer}.",
+            blocking={"kind": "version", "code": label},
+            next_action=f"Draft from a version of {offer}, or include the other plan.",
+        )
+
+
+class NotInReview(Refusal):
+    code = "not_in_review"
+    title = "The draft is not in review"
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"{label} is not in review.",
+            blocking={"kind": "version", "code": label},
+            next_action="Submit the draft for review first.",
+        )
+
+
+class AlreadyInReview(Refusal):
+    code = "already_in_review"
+    title = "The draft is in review already"
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"{label} was submitted for review already.",
+            blocking={"kind": "version", "code": label},
+            next_action="Wait for a publisher, or edit the draft to take it back.",
+        )
+
+
+class AlreadyRetired(Refusal):
+    code = "already_retired"
+    title = "The version is retired"
+
+    def __init__(self, label: str) -> None:
+        super().__init__(f"{label} is retired already.", blocking={"kind": "version", "code": label})
+
+
+class PublishRefused(Refusal):
+    """A draft with faults; `details["faults"]` lists them all, each with `code`, `path` and `message`."""
+
+    code = "draft_has_faults"
+    title = "The draft has faults"
+
+    def __init__(self, offer: str, faults: Sequence[PublishFault]) -> None:
+        super().__init__(
+            f"{offer} can't be published: {' '.join(fault.message for fault in faults)}",
+            blocking={"kind": "draft", "code": offer},
+            next_action="Mend what is listed.",
+            details={"faults": [asdict(fault) for fault in faults]},
+        )
+        self.faults = tuple(faults)
+
+
+class EffectiveInThePast(Refusal):
+    code = "effective_in_the_past"
+    status = 400
+    title = "That moment has passed"
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(
+            f"A version can't take effect at {wanted}, which has passed.",
+            blocking={"kind": "field", "code": "effective_from"},
+            next_action="Choose a moment to come, or none for now.",
+        )
+
+
+class SecondPairOfEyesNeeded(Refusal):
+    code = "four_eyes"
+    status = 403
+    title = "Somebody else must publish this"
+
+    def __init__(self, who: str, label: str) -> None:
+        super().__init__(
+            f"{who} worked on {label}, so somebody else must publish it.",
+            blocking={"kind": "version", "code": label},
+            next_action="Ask another publisher.",
+        )

@@ -1,0 +1,190 @@
+"""Where the ORM stops: rows of a draft become `DraftFacts`, in a constant number of queries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import OuterRef, Subquery
+
+from catalog.content import (
+    ChoiceContent,
+    DraftFacts,
+    FeatureDefinition,
+    GrantFacts,
+    ModuleContent,
+    OfferContent,
+    OtherOffer,
+    PublishedDefinition,
+    TierFacts,
+    VersionContent,
+    VersionKey,
+)
+from catalog.kinds import UNLIMITED
+from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier, Version, VersionFeature
+
+Names = Mapping[int | None, str]  # primary key of a module → owner.module
+
+_PLACES_PER_GROUP = 1_000_000
+
+
+def draft_facts(version: Version, *, at: datetime) -> DraftFacts:
+    """Returns what `version` says and all that decides what it comes to. Other offers are taken as live at `at`."""
+    offer: Any = Offer.objects.select_related("tier").get(pk=version.offer_id)
+    modules = list(Module.objects.select_related("owner"))
+    names: Names = {module.pk: module.full_name for module in modules}
+    grants = list(version.grants.select_related("feature__group").prefetch_related("feature__choices"))
+    includes, needs, excludes = _other_offers(version, at)
+    return DraftFacts(
+        offer=_offer_content(offer),
+        own_owner=settings.OWN_OWNER,
+        for_sale=offer.for_sale,
+        module=names.get(offer.module_id),
+        is_first=not Version.objects.frozen().filter(offer=offer).exists(),
+        changelog=version.changelog,
+        max_quantity=version.max_quantity,
+        grants=tuple(GrantFacts(_definition(grant.feature, names), grant_value(grant)) for grant in grants),
+        includes=includes,
+        extra_modules=tuple(names[pk] for pk in version.extra_modules.values_list("module", flat=True)),
+        needs=needs,
+        excludes=excludes,
+        modules={names[module.pk]: _module_content(module, names) for module in modules},
+        counterparts=_counterparts(names),
+        positions=_positions(),
+        tiers=_tiers(names),
+        published=_published_definitions([grant.feature_id for grant in grants]),
+        include_graph=_include_graph() if includes else {},
+    )
+
+
+def frozen_content(version: Version | None) -> VersionContent | None:
+    """Returns typed views over the content of a published or retired version; None for a draft, or for None."""
+    return VersionContent.from_json(version.content) if version is not None and version.content is not None else None
+
+
+def grant_value(grant: Any) -> object:
+    """Returns a grant's value as it was written down, or UNLIMITED."""
+    return UNLIMITED if grant.unlimited else grant.value
+
+
+def _other_offers(version: Version, at: datetime) -> tuple[tuple[OtherOffer, ...], ...]:
+    """Returns what the draft includes, needs and excludes."""
+    included = list(version.includes.values_list("offer__code", flat=True))
+    rules = list(version.rules.values_list("verb", "offer__code"))
+    codes = {*included, *(code for _, code in rules)}
+    live = {
+        row.offer.code: OtherOffer(row.offer.code, row.number, frozen_content(row))
+        for row in Version.objects.live(at).filter(offer__code__in=codes).select_related("offer")
+    }
+
+    def known(wanted: Iterable[str]) -> tuple[OtherOffer, ...]:
+        return tuple(live.get(code, OtherOffer(code)) for code in wanted)
+
+    return (
+        known(included),
+        known(code for verb, code in rules if verb == "needs"),
+        known(code for verb, code in rules if verb == "excludes"),
+    )
+
+
+def _offer_content(offer: Any) -> OfferContent:
+    return OfferContent(
+        code=offer.code,
+        type=offer.type,
+        name=offer.name,
+        description=offer.description,
+        scope=offer.scope,
+        solutions=tuple(offer.solutions.values_list("code", flat=True)),
+        tier=offer.tier.code if offer.tier else None,
+        tier_name=offer.tier.name if offer.tier else None,
+    )
+
+
+def _module_content(module: Any, names: Names) -> ModuleContent:
+    return ModuleContent(
+        owner=module.owner.code,
+        name=module.name,
+        type=module.type,
+        description=module.description,
+        tooltip=module.tooltip,
+        hidden=module.hidden,
+        unrestricted=module.unrestricted,
+        prerequisite=names.get(module.prerequisite_id),
+        sort_order=module.sort_order,
+    )
+
+
+def _definition(feature: Any, names: Names) -> FeatureDefinition:
+    return FeatureDefinition(
+        code=feature.code,
+        name=feature.name,
+        description=feature.description,
+        group=feature.group.code,
+        group_name=feature.group.name,
+        kind=feature.kind,
+        rule=feature.rule,
+        unit=feature.unit,
+        counts=feature.counts,
+        choices=tuple(
+            ChoiceContent(choice.code, choice.name, names.get(choice.site_module_id), names.get(choice.user_module_id))
+            for choice in feature.choices.all()
+        ),
+        site_module=names.get(feature.site_module_id),
+        user_module=names.get(feature.user_module_id),
+        read_only_without_seat=feature.read_only_without_seat,
+    )
+
+
+def _positions() -> dict[str, int]:
+    """Returns a number per feature that orders all of them, and stays when features are added elsewhere."""
+    rows = Feature.objects.order_by().values_list("code", "group__position", "position")
+    return {code: group * _PLACES_PER_GROUP + place for code, group, place in rows}
+
+
+def _counterparts(names: Names) -> dict[str, frozenset[str]]:
+    """Returns, per user module, the site modules that some feature, or choice of a level, pairs it with."""
+    pairs = [
+        *Feature.objects.order_by().values_list("site_module", "user_module", "site_module"),
+        *LevelChoice.objects.order_by().values_list("site_module", "user_module", "feature__site_module"),
+    ]
+    found: dict[str, set[str]] = defaultdict(set)
+    for site, user, site_of_feature in pairs:
+        if user is not None and (site or site_of_feature) is not None:
+            found[names[user]].add(names[site or site_of_feature])
+    return {user: frozenset(sites) for user, sites in found.items()}
+
+
+def _tiers(names: Names) -> dict[str, TierFacts]:
+    markers: dict[int, dict[str, str]] = defaultdict(dict)
+    for tier_id, solution, module_id in SiteMarker.objects.values_list("tier", "solution__code", "module"):
+        markers[tier_id][solution] = names[module_id]
+    return {
+        tier.code: TierFacts(tier.code, tier.name, tier.rank, names.get(tier.user_marker_id), markers[tier.pk])
+        for tier in Tier.objects.all()
+    }
+
+
+def _published_definitions(features: list[int]) -> dict[str, PublishedDefinition]:
+    """Returns, per feature, how the newest version naming it froze it: no choice is ever dropped, so one says all."""
+    newest = VersionFeature.objects.filter(feature=OuterRef("pk")).order_by("-version__published_at", "-version")
+    named = Feature.objects.filter(pk__in=features).annotate(newest=Subquery(newest.values("version")[:1]))
+    wanted = {code: version for code, version in named.order_by().values_list("code", "newest") if version is not None}
+    rows = Version.objects.filter(pk__in=set(wanted.values())).select_related("offer")
+    contents = {row.pk: (str(row), frozen_content(row)) for row in rows}
+    known: dict[str, PublishedDefinition] = {}
+    for code, pk in wanted.items():
+        source, content = contents[pk]
+        if content is not None:
+            known[code] = PublishedDefinition(content.features[code].definition, source)
+    return known
+
+
+def _include_graph() -> dict[VersionKey, tuple[VersionKey, ...]]:
+    rows = Version.objects.frozen().order_by().values_list("offer__code", "number", "content__includes")
+    return {
+        (code, number): tuple((include["code"], include["version"]) for include in includes or ())
+        for code, number, includes in rows
+    }

@@ -1,0 +1,258 @@
+"""Accounts, access and the trail in the admin. Customers and their users are licensing's to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from customers.admin_base import SUPERUSER, ReadOnlyAdmin, ScopedAdmin, actor_of, holds
+from customers.errors import Refusal
+from customers.forms import AccountForm, ApiClientForm
+from customers.models import (
+    Account,
+    ApiClient,
+    ApiKey,
+    AuditEvent,
+    Customer,
+    IdempotencyRecord,
+    Membership,
+    OutboxMessage,
+    StaffRole,
+)
+from customers.services import accounts, keys, members
+
+# Access goes by staff roles and memberships; Django's groups would be a second, silent way.
+admin.site.unregister(Group)
+
+
+def _adopt(shown: Model, made: Model) -> None:
+    """Lets the admin go on with the row that a service has made."""
+    shown.pk = made.pk
+    shown._state.adding = False
+    shown.refresh_from_db()
+
+
+@admin.register(Account)
+class AccountAdmin(ScopedAdmin, admin.ModelAdmin[Account]):
+    view_scopes = ("customers:write", "clients:write", "audit:read")
+    add_scopes = change_scopes = (SUPERUSER,)
+    form = AccountForm
+    list_display = ("email", "name", "roles", "is_active", "is_superuser", "last_login")
+    list_filter = ("is_active", "staff_roles__role", "is_superuser")
+    search_fields = ("email", "name")
+    ordering = ("email",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        return super().get_queryset(request).prefetch_related("staff_roles")
+
+    @admin.display(description="Staff roles")
+    def roles(self, account: Account) -> str:
+        return ", ".join(str(held.get_role_display()) for held in account.staff_roles.all()) or "–"
+
+    def get_fields(self, request: HttpRequest, obj: Account | None = None) -> Sequence[Any]:
+        if self.has_change_permission(request, obj):
+            return ("email", "name", "is_active", "roles", "new_password")
+        return ("email", "name", "is_active", "is_superuser", "last_login", "date_joined")
+
+    def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
+        actor, now, wanted = actor_of(request), timezone.now(), form.cleaned_data
+        if change:
+            accounts.edit_account(
+                actor=actor, account=obj, at=now, email=obj.email, name=obj.name, is_active=obj.is_active
+            )
+            accounts.set_staff_roles(actor=actor, account=obj, roles=wanted["roles"], at=now)
+            if wanted["new_password"]:
+                accounts.set_password(actor=actor, account=obj, password=wanted["new_password"], at=now)
+            return
+        made = accounts.create_account(
+            actor=actor,
+            email=obj.email,
+            name=obj.name,
+            password=wanted["new_password"] or None,
+            roles=wanted["roles"],
+            at=now,
+        )
+        _adopt(obj, made)
+
+
+@admin.register(StaffRole)
+class StaffRoleAdmin(ReadOnlyAdmin, admin.ModelAdmin[StaffRole]):
+    """Who has which role; it is given and taken with the account."""
+
+    view_scopes = (SUPERUSER, "audit:read")
+    list_display = ("account", "role")
+    list_filter = ("role",)
+    list_select_related = ("account",)
+    search_fields = ("account__email", "account__name")
+
+
+@admin.register(Membership)
+class MembershipAdmin(ScopedAdmin, admin.ModelAdmin[Membership]):
+    view_scopes = ("audit:read",)
+    add_scopes = change_scopes = delete_scopes = ("customers:write",)
+    list_display = ("account", "customer", "role")
+    list_filter = ("role",)
+    list_select_related = ("account", "customer")
+    search_fields = ("account__email", "account__name", "customer__code", "customer__name")
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return autocomplete(self.admin_site, "account")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> Sequence[str]:
+        return ("customer", "account") if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        actor, now = actor_of(request), timezone.now()
+        if change:
+            members.change_member(actor=actor, membership=obj, role=obj.role, at=now)
+        else:
+            _adopt(
+                obj,
+                members.add_member(
+                    actor=actor, customer=obj.customer, account=obj.account, role=obj.role, at=now
+                ),
+            )
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        members.remove_member(actor=actor_of(request), membership=obj, at=timezone.now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        for membership in queryset.select_related("account", "customer"):
+            self.delete_model(request, membership)
+
+
+class ApiKeyInline(ReadOnlyAdmin, admin.TabularInline[ApiKey, ApiClient]):
+    model = ApiKey
+    view_scopes = ("clients:write", "audit:read")
+    fields = ("prefix", "created_at", "expires_at", "revoked_at", "last_used_at")
+    readonly_fields = fields
+    extra = 0
+
+
+@admin.register(ApiClient)
+class ApiClientAdmin(ScopedAdmin, admin.ModelAdmin[ApiClient]):
+    view_scopes = ("audit:read",)
+    add_scopes = change_scopes = ("clients:write",)
+    form = ApiClientForm
+    inlines = (ApiKeyInline,)
+    list_display = ("name", "customer", "scope_list", "is_active", "created_at")
+    list_filter = ("is_active",)
+    list_select_related = ("customer",)
+    search_fields = ("name", "customer__code", "customer__name")
+    actions = ("issue_key",)
+
+    @admin.display(description="Scopes")
+    def scope_list(self, client: ApiClient) -> str:
+        return ", ".join(client.scopes)
+
+    def get_fields(self, request: HttpRequest, obj: ApiClient | None = None) -> Sequence[Any]:
+        if obj is None:
+            return ("name", "customer", "scopes")
+        if self.has_change_permission(request, obj):
+            return ("name", "customer", "scopes", "is_active")
+        return ("name", "customer", "scope_list", "is_active")
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return autocomplete(self.admin_site)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiClient | None = None) -> Sequence[str]:
+        return ("customer", "scope_list") if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: ApiClient, form: Any, change: bool) -> None:
+        actor, now, scopes = actor_of(request), timezone.now(), form.cleaned_data["scopes"]
+        if change:
+            keys.edit_client(
+                actor=actor, client=obj, at=now, name=obj.name, scopes=scopes, is_active=obj.is_active
+            )
+        else:
+            _adopt(
+                obj, keys.create_client(actor=actor, name=obj.name, scopes=scopes, customer=obj.customer, at=now)
+            )
+
+    @admin.action(description="Issue a key (shown once)", permissions=["change"])
+    def issue_key(self, request: HttpRequest, queryset: QuerySet[ApiClient]) -> HttpResponse | None:
+        if queryset.count() != 1:
+            self.message_user(request, "Choose one client.", messages.ERROR)
+            return None
+        client = queryset.get()
+        try:
+            key, token = keys.issue_key(actor=actor_of(request), client=client, at=timezone.now())
+        except Refusal as refusal:
+            self.message_user(request, f"{refusal.message} {refusal.next_action}", messages.ERROR)
+            return None
+        context = self.admin_site.each_context(request) | {
+            "title": f"A new key for {client.name}",
+            "opts": self.opts,
+            "client": client,
+            "key": key,
+            "token": token,
+        }
+        # On the page itself and never in a message: messages wait in a cookie.
+        response = TemplateResponse(request, "admin/customers/apiclient/key_issued.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin, admin.ModelAdmin[ApiKey]):
+    view_scopes = ("clients:write", "audit:read")
+    list_display = ("prefix", "client", "created_at", "expires_at", "revoked_at", "last_used_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("client",)
+    search_fields = ("prefix", "client__name")
+    actions = ("revoke",)
+    fields = ("client", "prefix", "created_at", "expires_at", "revoked_at", "last_used_at")
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return holds(request, "clients:write")
+
+    @admin.action(description="Revoke the chosen keys", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset:
+            keys.revoke_key(actor=actor_of(request), key=key, at=timezone.now())
+        self.message_user(request, "Revoked: they open nothing from now on.", messages.SUCCESS)
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin, admin.ModelAdmin[AuditEvent]):
+    view_scopes = ("audit:read",)
+    list_display = ("at", "actor", "action", "object_type", "object_code", "customer", "reason")
+    list_filter = ("object_type", "action")
+    list_select_related = ("customer",)
+    search_fields = ("actor", "action", "object_code", "customer__code", "reason")
+    date_hierarchy = "at"
+    show_full_result_count = False
+
+
+@admin.register(OutboxMessage)
+class OutboxMessageAdmin(ReadOnlyAdmin, admin.ModelAdmin[OutboxMessage]):
+    view_scopes = ("audit:read",)
+    list_display = ("id", "topic", "customer", "state", "attempts", "next_attempt_at", "delivered_at", "last_error")
+    list_filter = ("topic", ("delivered_at", admin.EmptyFieldListFilter), ("next_attempt_at", admin.EmptyFieldListFilter))
+    list_select_related = ("customer",)
+    search_fields = ("topic", "customer__code", "last_error")
+
+    @admin.display(description="State")
+    def state(self, message: OutboxMessage) -> str:
+        if message.delivered_at:
+            return "delivered"
+        return "waiting" if message.next_attempt_at else "given up"
+
+
+@admin.register(IdempotencyRecord)
+class IdempotencyRecordAdmin(ReadOnlyAdmin, admin.ModelAdmin[IdempotencyRecord]):
+    view_scopes = ("audit:read",)
+    list_display = ("created_at", "caller", "key", "status")
+    search_fields = ("caller", "key")
+
+
+def autocomplete(site: admin.AdminSite, *names: str) -> tuple[str, ...]:
+    """Returns the fields that complete what is typed; `customer` once the app above has put customers in the admin."""
+    return (*names, "customer") if site.is_registered(Customer) else names

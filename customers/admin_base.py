@@ -1,0 +1,73 @@
+"""Django's admin, opened by scopes (customers/scopes.py) instead of Django's own permissions.
+
+    @admin.register(Plan)
+    class PlanAdmin(ScopedAdmin, admin.ModelAdmin):
+        view_scopes = ("catalog:read",)
+        add_scopes = change_scopes = ("catalog:draft",)
+
+Holding any one of the named scopes everywhere is enough. Nobody adds, changes or deletes where nothing is named.
+`SUPERUSER` stands for what superusers alone may do. Whoever may change may also view. Inlines use the mixin too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+from django.http import HttpRequest
+
+from customers.access import access_of
+from customers.actor import Actor
+
+SUPERUSER: Final = "superuser"
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Returns who works in the admin, for the services."""
+    return access_of(request).actor
+
+
+def holds(request: HttpRequest, *scopes: str) -> bool:
+    """Whether whoever is signed in holds any of these scopes everywhere."""
+    if not request.user.is_authenticated or not request.user.is_active:
+        return False
+    access = access_of(request)
+    return any(access.is_superuser if scope == SUPERUSER else access.allows(scope) for scope in scopes)
+
+
+class ScopedAdmin:
+    """Mixin for ModelAdmin and InlineModelAdmin: put it first."""
+
+    view_scopes: ClassVar[tuple[str, ...]] = ()
+    add_scopes: ClassVar[tuple[str, ...]] = ()
+    change_scopes: ClassVar[tuple[str, ...]] = ()
+    delete_scopes: ClassVar[tuple[str, ...]] = ()
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return holds(request, *self.view_scopes, *self.change_scopes)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return holds(request, *self.add_scopes)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return holds(request, *self.change_scopes)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return holds(request, *self.delete_scopes)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return holds(request, *self.view_scopes, *self.add_scopes, *self.change_scopes)
+
+
+class ReadOnlyAdmin(ScopedAdmin):
+    """For records that nobody edits by hand."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+

@@ -1,0 +1,74 @@
+"""What the OpenAPI description says of every operation: the scope it needs, the key, and how it is refused."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
+
+from customers.api.permissions import scope_for
+
+_PROBLEM: Final = ["application/problem+json"]
+_REFUSALS: Final = {
+    "400": "Malformed or invalid input",
+    "401": "No key, or one that isn't live",
+    "403": "The permission is missing",
+    "404": "What the path names is not there for this caller",
+    "409": "Something is in the way",
+    "429": "Too many calls",
+}
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """RFC 9457. `code` is stable; further members depend on it."""
+
+    type = serializers.CharField(help_text="urn:planarium:problem: and the code")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="A sentence for people.")
+    code = serializers.CharField(help_text="Stable; docs/api.md lists them.")
+    blocking = serializers.DictField(allow_null=True, help_text="The object in the way: `kind`, `code`, perhaps more.")
+    next_action = serializers.CharField(help_text="What would help.")
+    instance = serializers.CharField(help_text="The path that was called.")
+    faults = serializers.ListField(
+        child=serializers.DictField(child=serializers.CharField()),
+        required=False,
+        help_text="Of invalid input: each fault with `field` and `message`.",
+    )
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "customers.authentication.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "plk_PREFIX_SECRET"}
+
+
+class ScopedSchema(AutoSchema):
+    def get_description(self) -> str:
+        described = super().get_description() or ""
+        if not getattr(self.view, "required_scopes", None):
+            return described
+        return f"{described}\n\nScope: `{scope_for(self.view, self.method)}`.".strip()
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        responses: dict[str, Any] = super()._get_response_bodies(direction)
+        for status in self._refusals():
+            if status not in responses:
+                refusal = OpenApiResponse(ProblemSerializer, description=_REFUSALS[status])
+                responses[status] = self._get_response_for_code(refusal, status, _PROBLEM, direction)
+        return dict(sorted(responses.items()))
+
+    def _refusals(self) -> list[str]:
+        writes = self.method not in {"GET", "HEAD", "OPTIONS"}
+        return [
+            "400",
+            *(["401", "403"] if getattr(self.view, "required_scopes", None) else []),
+            *(["404"] if "{" in self.path else []),
+            *(["409"] if writes else []),
+            "429",
+        ]

@@ -1,0 +1,182 @@
+"""What may this user do now, and why? The reads that apps ask on every login and every protected click."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.http import HttpResponse, HttpResponseNotModified
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from catalog.models import Feature
+from customers.access import Access, access_of, get_customer, not_allowed
+from customers.api.params import flag, instant, refuse_unknown
+from customers.errors import NotFound
+from customers.models import Customer, CustomerUser
+from licensing.api.serializers import EntitlementSerializer, EntitlementsSerializer
+from licensing.errors import NotRecorded
+from licensing.explaining import explain
+from licensing.reading import HeldSet, Reading, held_set, read_customer, read_user
+
+READ = "entitlements:read"
+EXPLAIN = "entitlements:explain"
+AT = OpenApiParameter(
+    "at", datetime, description="Answer as of this instant, with its offset. The future: as derived so far."
+)
+WHY = OpenApiParameter("explain", bool, description="Add the whole trace; needs the scope entitlements:explain.")
+
+
+class _Answer(APIView):
+    """What the four reads share: the look-up, who may see it, ETag and 304."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": READ}
+
+    def look_up(self, request: Request, customer: str, user: str | None, at: datetime | None) -> Reading:
+        """Returns the reading. Raises NotFound, Forbidden or NotRecorded; one query when all is well."""
+        reading = read_customer(customer, at) if user is None else read_user(customer, user, at)
+        access = access_of(request)
+        if reading is None or not access.allows(READ, reading.customer_id):
+            raise refused(access, customer)
+        if user is not None and reading.user is None:
+            raise NotFound("user", user)
+        if reading.set_id is None:
+            kind, code = ("customer", customer) if user is None else ("user", user)
+            raise NotRecorded(kind, code, reading.as_of)
+        return reading
+
+    def answer(self, request: Request, reading: Reading, body: bytes) -> HttpResponse:
+        return self.with_tag(HttpResponse(body, content_type="application/json"), self.tag(request, reading))
+
+    def unchanged(self, request: Request, reading: Reading) -> HttpResponse | None:
+        """Returns 304 where the caller has this very answer already."""
+        tag = self.tag(request, reading)
+        known = request.META.get("HTTP_IF_NONE_MATCH", "")
+        if known and any(part.strip() in (tag, tag[2:], "*") for part in known.split(",")):
+            return self.with_tag(HttpResponseNotModified(), tag)
+        return None
+
+    def tag(self, request: Request, reading: Reading) -> str:
+        """Returns the weak ETag: revision, periods, and what was asked."""
+        asked = hashlib.sha256(request.get_full_path().lower().encode()).hexdigest()[:12]
+        return f'W/"{reading.etag}-{asked}"'
+
+    def with_tag(self, response: HttpResponse, tag: str) -> HttpResponse:
+        response["ETag"] = tag
+        response["Cache-Control"] = "private, no-cache"
+        return response
+
+
+class UserEntitlements(_Answer):
+    @extend_schema(parameters=[AT], responses=EntitlementsSerializer)
+    def get(self, request: Request, customer: str, user: str) -> HttpResponse:
+        """What a user may do: plans, modules, and every feature they can view or edit."""
+        return _whole(self, request, customer, user)
+
+
+class CustomerEntitlements(_Answer):
+    @extend_schema(parameters=[AT], responses=EntitlementsSerializer)
+    def get(self, request: Request, customer: str) -> HttpResponse:
+        """What the customer has as a whole, as if every visible module sold were held; user overrides are ignored."""
+        return _whole(self, request, customer, None)
+
+
+class UserEntitlement(_Answer):
+    @extend_schema(parameters=[AT, WHY], responses=EntitlementSerializer)
+    def get(self, request: Request, customer: str, user: str, feature: str) -> HttpResponse:
+        """One feature for one user; with `explain=true` the whole trace of the answer."""
+        return _single(self, request, customer, user, feature)
+
+
+class CustomerEntitlement(_Answer):
+    @extend_schema(parameters=[AT, WHY], responses=EntitlementSerializer)
+    def get(self, request: Request, customer: str, feature: str) -> HttpResponse:
+        """One feature for the customer as a whole; with `explain=true` the whole trace of the answer."""
+        return _single(self, request, customer, None, feature)
+
+
+def refused(access: Access, customer: str) -> Exception:
+    """Returns why a customer can't be read: unknown and foreign look alike."""
+    try:
+        get_customer(access, customer, READ)
+    except Exception as refusal:
+        return refusal
+    return not_allowed()
+
+
+def _whole(view: _Answer, request: Request, customer: str, user: str | None) -> HttpResponse:
+    refuse_unknown(request, ["at"])
+    reading = view.look_up(request, customer, user, instant(request))
+    same = view.unchanged(request, reading)
+    if same is not None:
+        return same
+    return view.answer(request, reading, _head(reading) + b"," + _set_of(reading).tail)
+
+
+def _single(view: _Answer, request: Request, customer: str, user: str | None, code: str) -> HttpResponse:
+    refuse_unknown(request, ["at", "explain"])
+    wants_why = flag(request, "explain")
+    reading = view.look_up(request, customer, user, instant(request))
+    if wants_why and not access_of(request).allows(EXPLAIN, reading.customer_id):
+        raise not_allowed()
+    same = view.unchanged(request, reading)
+    if same is not None and not wants_why:
+        return same
+    known, entitlement = _entitlement(_set_of(reading), code)
+    body: dict[str, Any] = {"feature": known, **entitlement}
+    if wants_why:
+        body["explain"] = _why(reading, known)
+    tail = JSONRenderer().render(body)
+    return view.answer(request, reading, _head(reading) + b"," + tail[1:])
+
+
+def _head(reading: Reading) -> bytes:
+    """Returns the answer's beginning, without the closing brace."""
+    head: dict[str, Any] = {"customer": reading.customer}
+    if reading.user is not None:
+        head["user"] = reading.user
+    head["revision"] = reading.revision
+    head["as_of"] = _instant(reading.as_of)
+    head["valid_until"] = None if reading.valid_until is None else _instant(reading.valid_until)
+    head["status"] = reading.status
+    spelled = json.dumps(head, separators=(",", ":"), ensure_ascii=False)
+    return f'{spelled[:-1]},"owners":{reading.owners}'.encode()
+
+
+def _instant(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _set_of(reading: Reading) -> HeldSet:
+    if reading.set_id is None:
+        raise AssertionError("look_up lets no reading through that has no set")
+    return held_set(reading.set_id)
+
+
+def _entitlement(held: HeldSet, code: str) -> tuple[str, dict[str, Any]]:
+    """Returns the feature's code as spelled in the catalog, and its answer. Raises NotFound for an unknown feature.
+
+    A feature is known when any published version names it.
+    """
+    found = held.features.get(code) or held.features.get(code.lower())
+    if found is not None:
+        return code if code in held.features else code.lower(), dict(found)
+    feature = Feature.objects.published().named(code).first()
+    if feature is None:
+        raise NotFound("feature", code)
+    nothing: dict[str, Any] = {"kind": feature.kind, "access": "none", "value": None}
+    if feature.kind == "switch":
+        nothing["value"] = False
+    if feature.kind == "limit":
+        nothing["unlimited"] = False
+    return feature.code, nothing
+
+
+def _why(reading: Reading, feature: str) -> dict[str, Any]:
+    customer = Customer.objects.get(pk=reading.customer_id)
+    user = CustomerUser.objects.of(customer).named(reading.user).get() if reading.user is not None else None
+    return explain(customer, user, feature, reading.as_of)

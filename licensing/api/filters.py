@@ -1,0 +1,70 @@
+"""Filters of the licensing lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+from django_filters import BooleanFilter, FilterSet
+from django_filters.rest_framework import CharFilter, ChoiceFilter
+
+from catalog.models import Offer
+from customers.errors import Invalid
+from customers.models import CustomerUser
+from licensing.models import ModuleLicense, Seat, UserPeriod
+
+
+class UserFilter(FilterSet):
+    plan = CharFilter(method="by_plan", label="The code of a plan or add-on held.")
+    multi_plan = BooleanFilter(method="by_multi_plan", label="Whether the plans held cover more than one solution.")
+    search = CharFilter(method="by_text", label="Part of the code, name or e-mail address.")
+
+    class Meta:
+        model = CustomerUser
+        fields: tuple[str, ...] = ()
+
+    def by_text(self, rows: Any, name: str, text: str) -> Any:
+        return rows.search(text)
+
+    def by_plan(self, rows: QuerySet[CustomerUser], name: str, code: str) -> QuerySet[CustomerUser]:
+        if not Offer.objects.named(code).exists():
+            raise Invalid(
+                f"There is no plan or add-on {code!r}.", [{"field": "plan", "message": "Not in the catalog."}]
+            )
+        sold = ModuleLicense.objects.filter(package__state="active", offer_code__iexact=code)
+        here = sold.filter(
+            customer=OuterRef("customer"), package__owner=OuterRef("owner"), module_name=OuterRef("module_name")
+        )
+        return rows.filter(Exists(Seat.objects.held().filter(Exists(here), user=OuterRef("pk"))))
+
+    def by_multi_plan(self, rows: QuerySet[CustomerUser], name: str, wanted: bool) -> QuerySet[CustomerUser]:
+        return with_multi_plan(rows, wanted)
+
+
+def with_multi_plan(rows: QuerySet[CustomerUser], wanted: bool) -> QuerySet[CustomerUser]:
+    """Returns the users whose plans cover more than one solution now (or not), by their recorded sets."""
+    now = timezone.now()
+    open_now = Q(ends_at=None) | Q(ends_at__gt=now)
+    periods = UserPeriod.objects.filter(open_now, user=OuterRef("pk"), starts_at__lte=now)
+    multi = periods.filter(
+        Q(holding__periods__ends_at=None) | Q(holding__periods__ends_at__gt=now),
+        holding__periods__starts_at__lte=now,
+        holding__periods__set__multi_plan=True,
+    )
+    return rows.filter(Exists(multi)) if wanted else rows.exclude(Exists(multi))
+
+
+class LicenseFilter(FilterSet):
+    is_user_plan = BooleanFilter(field_name="is_plan")
+    license_type = ChoiceFilter(choices=ModuleLicense.Type.choices)
+    hidden = BooleanFilter()
+    owner = CharFilter(field_name="package__owner__code", lookup_expr="iexact")
+    search = CharFilter(method="by_text", label="Part of the module's name or description.")
+
+    class Meta:
+        model = ModuleLicense
+        fields: tuple[str, ...] = ()
+
+    def by_text(self, rows: QuerySet[ModuleLicense], name: str, text: str) -> QuerySet[ModuleLicense]:
+        return rows.filter(Q(module_name__icontains=text) | Q(module_description__icontains=text))

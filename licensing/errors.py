@@ -1,0 +1,172 @@
+"""Every refusal of this app; docs/api.md lists the codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from customers.errors import NotFound, Refusal
+
+
+class SeatRefusal(Refusal):
+    """A seat change that can't be made; the one user's, where several were asked for."""
+
+    title = "Seat change refused"
+
+
+class UserCannotHoldSeats(SeatRefusal):
+    code = "user_cannot_hold_seats"
+
+    def __init__(self, user: str, is_former_employee: bool) -> None:
+        why = "is a former employee" if is_former_employee else "can't log in"
+        super().__init__(
+            f"{user} {why}, and so can't hold seats.",
+            blocking={"kind": "user", "code": user},
+            next_action="Reactivate the user first, or choose somebody else.",
+        )
+
+
+class ModuleNotInPackage(SeatRefusal):
+    code = "module_not_in_package"
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f"{module} is not part of the customer's active package.",
+            blocking={"kind": "module", "code": module},
+            next_action="Add the plan or add-on to the subscription, then assign it.",
+        )
+
+
+class ModuleNotAssignable(SeatRefusal):
+    code = "module_not_assignable"
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f"{module} is a site licence: everybody has it, nobody is given it.",
+            blocking={"kind": "module", "code": module},
+            next_action="Nothing needs to be assigned.",
+        )
+
+
+class ModuleIsHidden(SeatRefusal):
+    code = "module_is_hidden"
+
+    def __init__(self, module: str, plans: Sequence[str]) -> None:
+        through = f"one of the plans that carry it: {', '.join(plans)}" if plans else "a plan that carries it"
+        super().__init__(
+            f"{module} is hidden: it comes with a plan and is never assigned by hand.",
+            blocking={"kind": "module", "code": module},
+            next_action=f"Assign {through}.",
+            details={"plans": list(plans)},
+        )
+
+
+class NoSeatLeft(SeatRefusal):
+    code = "no_seat_left"
+
+    def __init__(self, module: str, total: int, needed: int, holders: Sequence[str]) -> None:
+        first = f", for instance {', '.join(holders)}" if holders else ""
+        super().__init__(
+            f"All {total} seats of {module} are taken; {needed} more would be needed.",
+            blocking={"kind": "module", "code": module},
+            next_action=f"Release a seat of somebody who needs it no longer{first}; or buy more seats.",
+            details={"total": total, "needed": needed, "could_give_up": list(holders)},
+        )
+
+
+class MissingPrerequisite(SeatRefusal):
+    code = "missing_prerequisite"
+
+    def __init__(self, user: str, module: str, prerequisite: str, carriers: Sequence[str]) -> None:
+        help_ = f"Give {user} {' or '.join(carriers)} too" if carriers else f"Add {prerequisite} to the subscription"
+        super().__init__(
+            f"{module} needs {prerequisite}, which {user} would not hold.",
+            blocking={"kind": "module", "code": prerequisite},
+            next_action=f"{help_}, or leave {module} out.",
+            details={"user": user, "module": module, "carried_by": list(carriers)},
+        )
+
+
+class SolutionWouldBeLost(SeatRefusal):
+    code = "solution_would_be_lost"
+
+    def __init__(self, user: str, assigned: str, released: Sequence[str], lost: Sequence[str]) -> None:
+        super().__init__(
+            f"Assigning {assigned} releases {', '.join(released)}, and {user} would lose {', '.join(lost)}.",
+            blocking={"kind": "module", "code": released[0]},
+            next_action="Assign a plan for each lost solution in the same request, or say accept_loss.",
+            details={"user": user, "released": list(released), "lost_solutions": list(lost)},
+        )
+
+
+class ConflictingPlans(SeatRefusal):
+    code = "conflicting_plans"
+
+    def __init__(self, user: str, first: str, second: str) -> None:
+        super().__init__(
+            f"{first} and {second} cover the same solution; {user} can hold one of them.",
+            blocking={"kind": "module", "code": second},
+            next_action="Ask for one of the two.",
+        )
+
+
+class SeatNotHeld(NotFound):
+    code = "seat_not_held"
+    title = "Seat not held"
+
+    def __init__(self, user: str, module: str) -> None:
+        super().__init__("seat", module)
+        self.message = f"{user} does not hold {module}."
+        self.blocking = {"kind": "seat", "code": module, "user": user}
+        self.next_action = "Nothing needs to be released."
+
+
+class NotRecorded(NotFound):
+    code = "not_recorded"
+    title = "Not recorded"
+
+    def __init__(self, kind: str, code: str, at: datetime) -> None:
+        super().__init__(kind, code)
+        self.message = f"Nothing is recorded of {kind} {code!r} at {at.isoformat()}: it did not exist yet."
+        self.next_action = "Ask about a later instant."
+
+
+class ItemsRefused(Refusal):
+    """The subscription's items don't go together; `faults` says everything that is wrong."""
+
+    code = "items_refused"
+    title = "Items refused"
+
+    def __init__(self, faults: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(
+            " ".join(str(fault["message"]) for fault in faults),
+            next_action="Mend what is listed and try again.",
+            details={"faults": [dict(fault) for fault in faults]},
+        )
+
+
+class NothingToActivate(Refusal):
+    code = "nothing_to_activate"
+    title = "Nothing to activate"
+
+
+class WouldNotFit(Refusal):
+    """A pending package has fewer seats than are held; `details.superfluous` lists what to remove."""
+
+    code = "package_does_not_fit"
+    title = "Package does not fit"
+
+    def __init__(self, package: str, superfluous: Sequence[Mapping[str, Any]]) -> None:
+        listed = ", ".join(f"{row['remove']} of {row['module']}" for row in superfluous)
+        super().__init__(
+            f"{package} has fewer seats than are in use: remove {listed}.",
+            blocking={"kind": "package", "code": package},
+            next_action="Release the seats listed, then activate it.",
+            details={"superfluous": [dict(row) for row in superfluous]},
+        )
+
+
+class OverrideRefused(Refusal):
+    code = "override_refused"
+    title = "Override refused"

@@ -1,0 +1,22 @@
+from .package import ModuleLicense, Package
+from .period import EntitlementSet, Holding, HoldingPeriod, UserPeriod
+from .revision import CustomerRevision, RevisionEntry
+from .seat import ChangeSet, ChangeSetRow, Override, Seat
+from .subscription import Subscription, SubscriptionItem
+
+__all__ = [
+    "ChangeSet",
+    "ChangeSetRow",
+    "CustomerRevision",
+    "EntitlementSet",
+    "Holding",
+    "HoldingPeriod",
+    "ModuleLicense",
+    "Override",
+    "Package",
+    "RevisionEntry",
+    "Seat",
+    "Subscription",
+    "SubscriptionItem",
+    "UserPeriod",
+]

@@ -1,0 +1,174 @@
+"""ORM → facts: the mark where the database stops and `resolve` begins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from django.conf import settings
+
+from customers.models import Customer, CustomerUser
+from licensing import facts as f
+from licensing.extra_info import parse_set
+from licensing.models import Holding, HoldingPeriod, ModuleLicense, Override, Package, Seat, UserPeriod
+from licensing.resolution import canonical, digest
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What is known at `start` of a customer's packages and overrides, from then on."""
+
+    start: datetime
+    packages: tuple[Package, ...]
+    rows: tuple[ModuleLicense, ...]
+    overrides: tuple[Override, ...]  # the customer's own
+
+    def boundaries(self) -> list[datetime]:
+        """Returns, in order, the instants after `start` at which the answers may change by the clock alone."""
+        instants = {at for package in self.packages for at in package.boundaries}
+        for override in self.overrides:
+            instants |= {at for at in (override.starts_at, stop_of(override)) if at is not None}
+        return sorted(at for at in instants if at > self.start)
+
+    def states(self, at: datetime) -> dict[str, f.DateState]:
+        """Returns each owner's date state; an owner without an active package is not in it."""
+        return {package.owner.code: package.state_at(at) for package in self.packages}
+
+    def facts(self, at: datetime) -> f.CustomerFacts:
+        """Returns the customer's facts at an instant from `start` on."""
+        return f.CustomerFacts(
+            own_owner=settings.OWN_OWNER,
+            states=self.states(at),
+            sources=tuple(source_of(row) for row in self.rows if row.grants or row.is_plan),
+            site_modules=frozenset(r.full_name for r in self.rows if r.license_type == ModuleLicense.Type.SITE),
+            visible_modules=frozenset(r.full_name for r in self.rows if r.assignable),
+            sets={r.full_name: _switched_on(r) for r in self.rows if r.is_plan},
+            overrides=tuple(o.fact() for o in self.overrides if is_in_force(o, at)),
+        )
+
+
+def load_timeline(customer: Customer, at: datetime) -> Timeline:
+    """Returns what is recorded of `customer` as of `at`, in three queries."""
+    packages = tuple(Package.objects.filter(customer=customer).in_force(at).select_related("owner"))
+    by_id = {package.pk: package for package in packages}
+    rows = tuple(ModuleLicense.objects.filter(package__in=by_id))
+    for row in rows:
+        row.package = by_id[row.package_id]
+    overrides = Override.objects.filter(customer=customer, user=None, created_at__lte=at).not_over(at)
+    return Timeline(at, packages, rows, tuple(overrides.select_related("feature")))
+
+
+def source_of(row: ModuleLicense) -> f.Source:
+    """Returns the row as a source of grants. The value of each feature stands in the row, frozen."""
+    return f.Source(
+        code=row.offer_code or row.full_name,
+        name=row.module_description,
+        module=row.full_name,
+        owner=row.package.owner.code,
+        grants=tuple(grant_of(code, data) for code, data in sorted(row.grants.items())),
+        is_plan=row.is_plan,
+        is_seat=row.license_type == ModuleLicense.Type.USER,
+        version=row.version_number,
+        tier=row.tier or None,
+        solutions=tuple(row.solutions),
+        quantity=row.license_number,
+    )
+
+
+def grant_of(code: str, data: Mapping[str, Any]) -> f.Grant:
+    feature = f.FeatureDef.from_json(code, data)
+    return f.Grant(feature, feature.behaviour.from_json(data, feature.choice_codes), data.get("origin", ""))
+
+
+def _switched_on(row: ModuleLicense) -> tuple[str, ...]:
+    return tuple(f.full_name(row.package.owner.code, name) for name in parse_set(row.extra_info))
+
+
+def stop_of(override: Override) -> datetime | None:
+    """Returns when the override stops: its end, or when somebody ended it before."""
+    return min((at for at in (override.ends_at, override.ended_at) if at is not None), default=None)
+
+
+def is_in_force(override: Override, at: datetime) -> bool:
+    stop = stop_of(override)
+    return override.starts_at <= at and (stop is None or at < stop)
+
+
+def holding_json(kind: f.HolderKind, modules: Iterable[str], overrides: Iterable[f.Override]) -> dict[str, Any]:
+    """Returns a holding's content: its kind, modules and overrides, in one order."""
+    listed = [
+        {
+            "feature": o.feature.code,
+            "definition": o.feature.as_json(),
+            "mode": o.mode.value,
+            "given": None if o.value is None else o.feature.behaviour.as_json(o.value),
+        }
+        for o in overrides
+    ]
+    return {"kind": kind.value, "modules": sorted(modules), "overrides": sorted(listed, key=canonical)}
+
+
+def holding_digest(content: Mapping[str, Any]) -> str:
+    return digest(canonical(content))
+
+
+def holding_fact(holding: Holding) -> f.Holding:
+    """Returns a stored holding as `resolve` reads it."""
+    overrides = []
+    for data in holding.overrides:
+        feature = f.FeatureDef.from_json(data["feature"], data["definition"])
+        given = data["given"]
+        value = None if given is None else feature.behaviour.from_json(given, feature.choice_codes)
+        overrides.append(f.Override(feature, f.Mode(data["mode"]), value, "user"))
+    return f.Holding(f.HolderKind(holding.kind), frozenset(holding.modules), tuple(overrides))
+
+
+def seats_held(users: Iterable[CustomerUser | int], at: datetime | None = None) -> dict[int, dict[str, Seat]]:
+    """Returns per user id the seats held (at `at`: then), by `owner.module`, in one query."""
+    ids = [user if isinstance(user, int) else user.pk for user in users]
+    held: dict[int, dict[str, Seat]] = {pk: {} for pk in ids}
+    seats = Seat.objects.filter(user__in=ids)
+    for seat in (seats.held() if at is None else seats.held_at(at)).select_related("owner", "assigned_in"):
+        held[seat.user_id][seat.full_name] = seat
+    return held
+
+
+def users_per_module(customer: Customer, at: datetime | None = None) -> dict[str, int]:
+    """Returns how many distinct users have each user module in use (at `at`: then), by `owner.module`.
+
+    Visible ones are held by seat; hidden ones come with the plans whose `set=` names them (C-22). Two queries;
+    memory grows with distinct combinations, not with users.
+    """
+    packages = Package.objects.filter(customer=customer)
+    packages = packages.active() if at is None else packages.in_force(at)
+    plans = ModuleLicense.objects.filter(package__in=packages, is_plan=True).select_related("package__owner")
+    switched_on = {plan.full_name: _switched_on(plan) for plan in plans.defer("grants")}
+    seats = Seat.objects.filter(customer=customer)
+    seats = seats.held() if at is None else seats.held_at(at)
+    combinations: Counter[tuple[str, ...]] = Counter()
+    rows = seats.order_by("user_id").values_list("user_id", "owner__code", "module_name")
+    for _, group in groupby(rows.iterator(), key=lambda row: row[0]):
+        combinations[tuple(sorted(f.full_name(owner, name) for _, owner, name in group))] += 1
+    counts: Counter[str] = Counter()
+    for modules, users in combinations.items():
+        for module in {*modules, *(hidden for m in modules for hidden in switched_on.get(m, ()))}:
+            counts[module] += users
+    return dict(counts)
+
+
+def period_at(user: CustomerUser, at: datetime) -> UserPeriod | None:
+    """Returns the user's period that covers `at`, with its holding."""
+    periods = UserPeriod.objects.filter(user=user, starts_at__lte=at).select_related("holding")
+    period: UserPeriod | None = periods.order_by("-starts_at").first()
+    return period if period is not None and (period.ends_at is None or period.ends_at > at) else None
+
+
+def holding_period_at(holding: Holding, at: datetime) -> HoldingPeriod | None:
+    """Returns the holding's period that covers `at`, with its set."""
+    periods = HoldingPeriod.objects.filter(holding=holding, starts_at__lte=at).select_related("set")
+    period: HoldingPeriod | None = periods.order_by("-starts_at").first()
+    return period if period is not None and (period.ends_at is None or period.ends_at > at) else None

@@ -1,0 +1,136 @@
+"""What a user's life does to seats: created, edited, can log in or not, former employee (C-29)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from customers import audit
+from customers.actor import Actor
+from customers.errors import Invalid
+from customers.models import Customer, CustomerUser
+from licensing.models import ChangeSet
+from licensing.selectors import seats_held
+from licensing.services.commit import Commit, customer_commit
+from licensing.services.onboarding import faults_of
+from licensing.services.periods import BATCH, rewrite_users
+from licensing.services.seats import UserOutcome, write_outcomes
+
+EDITABLE = frozenset({"name", "email", "account", "can_log_in", "is_former_employee"})
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The user as they are now, and the change set that freed their seats, if any."""
+
+    user: CustomerUser
+    freed: ChangeSet | None
+
+
+def create_user(
+    *, customer: Customer, actor: Actor, code: str, at: datetime | None = None, dry_run: bool = False, **fields: Any
+) -> CustomerUser:
+    """Creates a user who holds nothing yet, with their first period. `fields`: those of EDITABLE. Raises Invalid."""
+    with customer_commit(customer=customer, actor=actor, cause="user.created", at=at, dry_run=dry_run) as commit:
+        user = CustomerUser(customer=customer, code=code, created_at=commit.at, **_editable(fields))
+        _check(user)
+        user.save()
+        rewrite_users(commit, [user])
+        commit.changed()
+        _record(commit, "user.created", user, {name: [None, str(value)] for name, value in fields.items()})
+    return user
+
+
+def create_users(
+    *, customer: Customer, actor: Actor, users: list[dict[str, Any]], at: datetime | None = None
+) -> list[CustomerUser]:
+    """Creates many users (each a dict with `code`, `name` and fields of EDITABLE) in one commit. Raises Invalid.
+
+    Queries grow with batches of 1,000, not with users.
+    """
+    with customer_commit(customer=customer, actor=actor, cause="users.created", at=at) as commit:
+        rows = [
+            CustomerUser(customer=customer, created_at=commit.at, code=user["code"], **_editable(user))
+            for user in users
+        ]
+        for row in rows:
+            _check(row, unique=False)
+        created = CustomerUser.objects.bulk_create(rows, batch_size=BATCH)
+        rewrite_users(commit, created)
+        commit.changed()
+        audit.record(
+            actor=actor,
+            action="users.created",
+            object_type="customer",
+            object_code=customer.code,
+            customer=customer,
+            changes={"users": len(created)},
+            at=commit.at,
+        )
+    return created
+
+
+def edit_user(
+    *,
+    customer: Customer,
+    actor: Actor,
+    user: CustomerUser,
+    reason: str = "",
+    at: datetime | None = None,
+    dry_run: bool = False,
+    **fields: Any,
+) -> Edited:
+    """Changes a user. Clearing `can_log_in`, or setting `is_former_employee`, frees their seats in the same commit.
+
+    Reactivation restores no seat. Raises Invalid.
+    """
+    with customer_commit(customer=customer, actor=actor, cause="user.edited", at=at, dry_run=dry_run) as commit:
+        user = CustomerUser.objects.of(customer).get(pk=user.pk)
+        could_hold = user.may_hold_seats
+        wanted = _editable(fields)
+        before = {name: getattr(user, name) for name in wanted}
+        changes = {name: [str(before[name]), str(value)] for name, value in wanted.items() if before[name] != value}
+        for name, value in wanted.items():
+            setattr(user, name, value)
+        _check(user)
+        freed = None
+        if changes:
+            user.save(update_fields=list(wanted))
+            _record(commit, "user.edited", user, changes, reason)
+        if could_hold and not user.may_hold_seats:
+            held = seats_held([user])
+            freed = write_outcomes(commit, [UserOutcome(user, frozenset(held[user.pk]), frozenset())], held, reason)
+        if could_hold != user.may_hold_seats:
+            if freed is None:
+                rewrite_users(commit, [user])
+            commit.changed()
+    return Edited(user, freed)
+
+
+def _editable(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name in EDITABLE}
+
+
+def _check(user: CustomerUser, unique: bool = True) -> None:
+    try:
+        user.full_clean(
+            validate_unique=unique, validate_constraints=unique, exclude=None if unique else ["customer", "account"]
+        )
+    except ValidationError as fault:
+        raise Invalid(f"User {user.code!r} can't be saved like this.", faults_of(fault)) from fault
+
+
+def _record(commit: Commit, action: str, user: CustomerUser, changes: dict[str, Any], reason: str = "") -> None:
+    audit.record(
+        actor=commit.actor,
+        action=action,
+        object_type="user",
+        object_code=f"{commit.customer.code}/{user.code}",
+        customer=commit.customer,
+        changes=changes,
+        reason=reason,
+        at=commit.at,
+    )

@@ -1,0 +1,206 @@
+"""Writes who holds what from when, and what each holding gives from when (docs/adr, "holdings and sets").
+
+Every commit drops the periods that begin later and writes them anew from the facts, so what is due happens by the
+clock. Queries grow with batches, never with users.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from django.db.models import Q
+
+from customers.models import CustomerUser
+from licensing import facts as f
+from licensing.models import EntitlementSet, Holding, HoldingPeriod, Override, Seat, UserPeriod
+from licensing.resolution import canonical, digest, resolve
+from licensing.selectors import (
+    Timeline,
+    holding_digest,
+    holding_fact,
+    holding_json,
+    is_in_force,
+    load_timeline,
+    seats_held,
+    stop_of,
+)
+from licensing.services.commit import Commit
+
+BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A wanted period: from `starts` to `ends` (none: for good), with the fields that a row of it has."""
+
+    starts: datetime
+    ends: datetime | None
+    fields: Mapping[str, Any]
+
+
+def rewrite_users(commit: Commit, users: Sequence[CustomerUser]) -> None:
+    """Writes the periods of `users` anew from their seats and overrides, and what new holdings give."""
+    for start in range(0, len(users), BATCH):
+        _rewrite_batch(commit, users[start : start + BATCH])
+
+
+def _rewrite_batch(commit: Commit, users: Sequence[CustomerUser]) -> None:
+    ids = [user.pk for user in users]
+    seats = seats_held(ids)
+    overrides: dict[int, list[Override]] = {pk: [] for pk in ids}
+    for override in Override.objects.filter(user__in=ids).not_over(commit.at).select_related("feature"):
+        overrides[cast(int, override.user_id)].append(override)
+    contents = {user.pk: _user_segments(commit.at, user, seats[user.pk], overrides[user.pk]) for user in users}
+    holdings = _holdings(commit, [content for spans in contents.values() for _, _, content in spans])
+    wanted = {
+        pk: [Segment(start, end, {"holding_id": holdings[holding_digest(c)].pk}) for start, end, c in spans]
+        for pk, spans in contents.items()
+    }
+    _rewrite(commit, UserPeriod, "user_id", wanted)
+    _cover(commit, {holding.pk: holding for holding in holdings.values()})
+
+
+def rewrite_customer(commit: Commit) -> None:
+    """Writes anew what every holding in use gives, after a change of packages or of the customer's overrides."""
+    in_use = UserPeriod.objects.filter(Q(ends_at=None) | Q(ends_at__gt=commit.at), customer=commit.customer)
+    live = set(in_use.order_by().values_list("holding_id", flat=True).distinct())
+    holdings = {h.pk: h for h in Holding.objects.filter(customer=commit.customer)}
+    timeline = load_timeline(commit.customer, commit.at)
+    wanted = _holding_segments(timeline, [h for h in holdings.values() if h.pk in live or h.kind == "customer"])
+    # What nobody holds ends here; whoever comes to hold it again starts it anew.
+    wanted |= {pk: [] for pk in holdings if pk not in wanted}
+    _rewrite(commit, HoldingPeriod, "holding_id", wanted)
+
+
+def create_customer_holding(commit: Commit) -> Holding:
+    """Writes the holding behind the customer's own answer, with its first periods."""
+    content = holding_json(f.HolderKind.CUSTOMER, (), ())
+    holding = _holdings(commit, [content])[holding_digest(content)]
+    _cover(commit, {holding.pk: holding})
+    return holding
+
+
+def _user_segments(
+    at: datetime, user: CustomerUser, seats: Mapping[str, Seat], overrides: Sequence[Override]
+) -> list[tuple[datetime, datetime | None, dict[str, Any]]]:
+    """Returns (start, end, holding content) from `at` on; a user who may hold nothing is *inactive* throughout."""
+    if not user.may_hold_seats:
+        return [(at, None, holding_json(f.HolderKind.INACTIVE, (), ()))]
+    instants = {instant for o in overrides for instant in (o.starts_at, stop_of(o)) if instant and instant > at}
+    starts = [at, *sorted(instants)]
+    return [
+        (
+            start,
+            end,
+            holding_json(f.HolderKind.USER, seats, [o.fact() for o in overrides if is_in_force(o, start)]),
+        )
+        for start, end in zip(starts, [*starts[1:], None], strict=True)
+    ]
+
+
+def _holdings(commit: Commit, contents: Iterable[Mapping[str, Any]]) -> dict[str, Holding]:
+    """Returns the customer's holdings by digest, creating those not met before."""
+    by_digest = {holding_digest(content): content for content in contents}
+    found = {h.digest: h for h in Holding.objects.filter(customer=commit.customer, digest__in=by_digest)}
+    new = [
+        Holding(customer=commit.customer, digest=key, **content)
+        for key, content in by_digest.items()
+        if key not in found
+    ]
+    return found | {h.digest: h for h in Holding.objects.bulk_create(new, batch_size=BATCH)}
+
+
+def _cover(commit: Commit, holdings: Mapping[int, Holding]) -> None:
+    """Writes periods for those of `holdings` that have none from here on."""
+    open_ends = HoldingPeriod.objects.filter(holding__in=holdings, ends_at=None)
+    covered = set(open_ends.values_list("holding_id", flat=True))
+    missing = [holding for pk, holding in holdings.items() if pk not in covered]
+    if missing:
+        timeline = load_timeline(commit.customer, commit.at)
+        _rewrite(commit, HoldingPeriod, "holding_id", _holding_segments(timeline, missing))
+
+
+def _holding_segments(timeline: Timeline, holdings: Sequence[Holding]) -> dict[int, list[Segment]]:
+    """Resolves each holding once per stretch of time in which nothing changes; equal neighbours become one."""
+    starts = [timeline.start, *timeline.boundaries()]
+    facts = [timeline.facts(start) for start in starts]
+    bodies: dict[int, list[str]] = {}
+    for holding in holdings:
+        held = holding_fact(holding)
+        bodies[holding.pk] = [canonical(resolve(fact, held).content()) for fact in facts]
+    sets = _sets({body for per_start in bodies.values() for body in per_start})
+    wanted = {}
+    for pk, per_start in bodies.items():
+        fields = [
+            {
+                "set_id": sets[body],
+                "status": fact.status.value,
+                "owners": {owner: state.value for owner, state in sorted(fact.states.items())},
+            }
+            for body, fact in zip(per_start, facts, strict=True)
+        ]
+        wanted[pk] = _joined(starts, fields)
+    return wanted
+
+
+def _joined(starts: Sequence[datetime], fields: Sequence[Mapping[str, Any]]) -> list[Segment]:
+    kept = [i for i in range(len(starts)) if i == 0 or fields[i] != fields[i - 1]]
+    ends: list[datetime | None] = [starts[i] for i in kept[1:]]
+    return [Segment(starts[i], end, fields[i]) for i, end in zip(kept, [*ends, None], strict=True)]
+
+
+def _sets(bodies: Iterable[str]) -> dict[str, int]:
+    """Returns the id of each content's entitlement set, writing those not met before by any customer."""
+    by_digest = {digest(body): body for body in bodies}
+    known = dict(EntitlementSet.objects.filter(digest__in=by_digest).values_list("digest", "pk"))
+    new = [
+        EntitlementSet(digest=key, body=body, multi_plan=json.loads(body)["multi_plan"])
+        for key, body in sorted(by_digest.items())
+        if key not in known
+    ]
+    if new:
+        # Another customer's commit may write the same content at this moment: whoever is first, both use it.
+        EntitlementSet.objects.bulk_create(new, batch_size=BATCH, ignore_conflicts=True)
+        known = dict(EntitlementSet.objects.filter(digest__in=by_digest).values_list("digest", "pk"))
+    return {body: known[key] for key, body in by_digest.items()}
+
+
+def _rewrite(commit: Commit, model: Any, subject: str, wanted: Mapping[int, Sequence[Segment]]) -> None:
+    """Makes the rows of each subject from `commit.at` on be the wanted segments; the past stays.
+
+    An empty list ends the subject's current period.
+    """
+    rows = model.objects.filter(**{f"{subject}__in": wanted}).filter(Q(ends_at=None) | Q(ends_at__gt=commit.at))
+    current: dict[int, Any] = {}
+    later: list[int] = []
+    for row in rows.order_by():
+        if row.starts_at < commit.at:
+            current[getattr(row, subject)] = row
+        else:
+            later.append(row.pk)
+    new, moved = [], []
+    for pk, segments in wanted.items():
+        row = current.get(pk)
+        kept = 0
+        if row is not None:
+            same = bool(segments) and all(getattr(row, name) == value for name, value in segments[0].fields.items())
+            end = segments[0].ends if same else commit.at
+            kept = int(same)
+            if row.ends_at != end:
+                row.ends_at = end
+                moved.append(row)
+        new += [
+            model(customer=commit.customer, **{subject: pk}, starts_at=s.starts, ends_at=s.ends, **s.fields)
+            for s in segments[kept:]
+        ]
+    for start in range(0, len(later), BATCH):
+        model.objects.filter(pk__in=later[start : start + BATCH]).delete()
+    for end in {row.ends_at for row in moved}:
+        ids = [row.pk for row in moved if row.ends_at == end]
+        for start in range(0, len(ids), BATCH):
+            model.objects.filter(pk__in=ids[start : start + BATCH]).update(ends_at=end)
+    model.objects.bulk_create(new, batch_size=BATCH)

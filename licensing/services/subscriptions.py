@@ -1,0 +1,174 @@
+"""What a customer pays: starts a subscription, changes its items, and issues the package that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from catalog.models import Offer, Version
+from customers import audit
+from customers.actor import Actor
+from customers.errors import Invalid, NotFound
+from customers.models import Customer
+from licensing.errors import ItemsRefused
+from licensing.models import Subscription, SubscriptionItem
+from licensing.services.commit import Commit, customer_commit
+from licensing.services.packages import Issued, issue_package
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    subscription: Subscription
+    issued: Issued
+
+
+def subscribe(
+    *,
+    customer: Customer,
+    actor: Actor,
+    billing_months: int,
+    items: Mapping[str, int],
+    starts_on: date | None = None,
+    at: datetime | None = None,
+    dry_run: bool = False,
+) -> Subscribed:
+    """Starts the customer's subscription with `items` (offer code → quantity) and issues the first package.
+
+    Raises Invalid (billing period, quantity), ItemsRefused, NotFound.
+    """
+    if billing_months not in Subscription.BillingPeriod.values:
+        raise Invalid(
+            "The billing period is 1, 3, 6 or 12 months.",
+            [{"field": "billing_months", "message": "Choose 1, 3, 6 or 12."}],
+        )
+    with customer_commit(
+        customer=customer, actor=actor, cause="subscription.started", at=at, dry_run=dry_run
+    ) as commit:
+        running = Subscription.objects.running().filter(customer=customer).first()
+        if running is not None:
+            raise ItemsRefused(
+                [{"code": "subscription_runs", "message": f"{customer} has a running subscription: {running}."}]
+            )
+        subscription = Subscription.objects.create(
+            customer=customer,
+            billing_months=billing_months,
+            starts_on=starts_on or commit.at.date(),
+            created_at=commit.at,
+        )
+        issued = _set_items(commit, subscription, items)
+    return Subscribed(subscription, issued)
+
+
+def change_items(
+    *,
+    customer: Customer,
+    actor: Actor,
+    items: Mapping[str, int],
+    at: datetime | None = None,
+    dry_run: bool = False,
+) -> Subscribed:
+    """Sets the quantities of `items` (offer code → quantity; 0 ends it) and issues the package that follows.
+
+    Others stay as they are. A resize keeps its version, even a retired one; what is new takes the version on sale.
+    """
+    with customer_commit(
+        customer=customer, actor=actor, cause="subscription.changed", at=at, dry_run=dry_run
+    ) as commit:
+        subscription = Subscription.objects.running().filter(customer=customer).first()
+        if subscription is None:
+            raise ItemsRefused([{"code": "no_subscription", "message": f"{customer} has no running subscription."}])
+        issued = _set_items(commit, subscription, items)
+    return Subscribed(subscription, issued)
+
+
+def _set_items(commit: Commit, subscription: Subscription, wanted: Mapping[str, int]) -> Issued:
+    _refuse_bad_quantities(wanted)
+    now = {i.version.offer.code: i for i in _in_force(commit)}
+    before = {code: item.quantity for code, item in now.items()}
+    versions = {code: item.version for code, item in now.items()}
+    versions |= {code: _on_sale(code, commit.at) for code, n in wanted.items() if n and code not in versions}
+    after = {code: n for code, n in (before | dict(wanted)).items() if n}
+    faults = item_faults({code: (versions[code], n) for code, n in after.items()})
+    if faults:
+        raise ItemsRefused(faults)
+    for code, item in now.items():
+        if after.get(code) != item.quantity:
+            item.ends_at = commit.at
+            item.save(update_fields=["ends_at"])
+    for code, quantity in sorted(after.items()):
+        if before.get(code) != quantity:
+            SubscriptionItem.objects.create(
+                customer=commit.customer,
+                subscription=subscription,
+                version=versions[code],
+                quantity=quantity,
+                starts_at=commit.at,
+            )
+    changes = {
+        code: [before.get(code, 0), after.get(code, 0)] for code in wanted if before.get(code, 0) != after.get(code, 0)
+    }
+    if changes:
+        audit.record(
+            actor=commit.actor,
+            action=commit.cause,
+            object_type="subscription",
+            object_code=commit.customer.code,
+            customer=commit.customer,
+            changes=changes,
+            at=commit.at,
+        )
+    return issue_package(commit, subscription)
+
+
+def _in_force(commit: Commit) -> list[SubscriptionItem]:
+    items = SubscriptionItem.objects.filter(customer=commit.customer).in_force(commit.at)
+    return list(items.select_related("version__offer").order_by("pk"))
+
+
+def _refuse_bad_quantities(wanted: Mapping[str, int]) -> None:
+    faults = [
+        {"field": code, "message": "A quantity is a whole number from 0."}
+        for code, n in wanted.items()
+        if not isinstance(n, int) or isinstance(n, bool) or not 0 <= n <= 10_000_000
+    ]
+    if faults:
+        raise Invalid("Some quantities can't be.", faults)
+
+
+def _on_sale(code: str, at: datetime) -> Version:
+    offer = Offer.objects.named(code).first()
+    if offer is None:
+        raise NotFound("plan or add-on", code)
+    version: Version | None = Version.objects.live(at).filter(offer=offer).select_related("offer").first()
+    if version is None or not offer.for_sale:
+        raise ItemsRefused([{"code": "not_for_sale", "offer": code, "message": f"{offer} has no version for sale."}])
+    return version
+
+
+def item_faults(items: Mapping[str, tuple[Version, int]]) -> list[dict[str, Any]]:
+    """Returns everything wrong with offers that stand together: needs, excludes, and at most how many."""
+    faults = []
+    for code, (version, quantity) in sorted(items.items()):
+        rules = version.content["rules"]
+        missing = [other for other in rules["needs"] if other not in items]
+        clashing = [other for other in rules["excludes"] if other in items]
+        most = version.content["max_quantity"]
+        faults += [
+            {"code": "needs", "offer": code, "needs": other, "message": f"{code} needs {other}."} for other in missing
+        ]
+        faults += [
+            {"code": "excludes", "offer": code, "excludes": other, "message": f"{code} can't stand beside {other}."}
+            for other in clashing
+        ]
+        if most is not None and quantity > most:
+            faults.append(
+                {
+                    "code": "too_many",
+                    "offer": code,
+                    "most": most,
+                    "message": f"At most {most} of {code}, not {quantity}.",
+                }
+            )
+    return faults

@@ -1,0 +1,1 @@
+"""What `make` runs. Plain Python: nothing here imports Django."""
