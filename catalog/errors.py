@@ -147,3 +147,16 @@ class SecondPairOfEyesNeeded(Refusal):
             blocking={"kind": "version", "code": label},
             next_action="Ask another publisher.",
         )
+
+
+class PublishingNeedsReview(Refusal):
+    code = "four_eyes"
+    status = 403
+    title = "Somebody else must publish this"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "With four-eyes on, files fill an empty catalog only; after that every draft is reviewed.",
+            blocking={"kind": "setting", "code": "FOUR_EYES"},
+            next_action="Apply without publishing, and have another publisher review the drafts.",
+        )

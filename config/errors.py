@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -83,10 +84,8 @@ def problem_of(exc: Exception) -> Problem:
         return _api_exception(exc)
     if isinstance(exc, ValidationError):
         return _refused(_invalid(list(_faults_of_django(exc))))
-    for kinds, answer in _ANSWERS:
-        if isinstance(exc, kinds):
-            return answer(exc)
-    return _unexpected(exc)
+    answer = next((answer for kinds, answer in _ANSWERS if isinstance(exc, kinds)), _unexpected)
+    return answer(exc)
 
 
 # ── What we refuse ourselves ────────────────────────────────────────────────
@@ -149,7 +148,8 @@ def _forbidden(exc: exceptions.PermissionDenied) -> Problem:
 
 
 def _throttled(exc: exceptions.Throttled) -> Problem:
-    seconds = max(1, round(exc.wait or 1))
+    wait: float | None = getattr(exc, "wait", None)
+    seconds = max(1, math.ceil(wait or 1))
     return Problem(
         status=429,
         code="throttled",
@@ -240,7 +240,7 @@ def _our_mistake() -> Problem:
     )
 
 
-_ANSWERS: Final[tuple[tuple[Any, Any], ...]] = (
+_ANSWERS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[Exception], Problem]], ...]] = (
     (Http404, _missing),
     (PermissionDenied, _denied),
     (RequestDataTooBig, _too_large),

@@ -57,11 +57,11 @@ class Access:
     def customers(self, scope: str) -> QuerySet[Customer]:
         """Returns the customers at which the caller holds `scope`."""
         if scope in self.scopes:
-            rows: QuerySet[Customer] = Customer.objects.all()
-            return rows
+            everybody: QuerySet[Customer] = Customer.objects.all()
+            return everybody
         held = [customer_id for customer_id, scopes in self.scopes_at.items() if scope in scopes]
-        rows = Customer.objects.filter(pk__in=held)
-        return rows
+        own: QuerySet[Customer] = Customer.objects.filter(pk__in=held)
+        return own
 
 
 def access_of(request: Any) -> Access:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from customers.admin_base import SUPERUSER, ReadOnlyAdmin, ScopedAdmin, actor_of, holds
+from customers.admin_base import SUPERUSER, ModelAdmin, ReadOnlyAdmin, ScopedAdmin, TabularInline, actor_of, holds
 from customers.errors import Refusal
 from customers.forms import AccountForm, ApiClientForm
 from customers.models import (
@@ -40,7 +39,7 @@ def _adopt(shown: Model, made: Model) -> None:
 
 
 @admin.register(Account)
-class AccountAdmin(ScopedAdmin, admin.ModelAdmin[Account]):
+class AccountAdmin(ScopedAdmin, ModelAdmin):
     view_scopes = ("customers:write", "clients:write", "audit:read")
     add_scopes = change_scopes = (SUPERUSER,)
     form = AccountForm
@@ -56,7 +55,7 @@ class AccountAdmin(ScopedAdmin, admin.ModelAdmin[Account]):
     def roles(self, account: Account) -> str:
         return ", ".join(str(held.get_role_display()) for held in account.staff_roles.all()) or "–"
 
-    def get_fields(self, request: HttpRequest, obj: Account | None = None) -> Sequence[Any]:
+    def get_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
         if self.has_change_permission(request, obj):
             return ("email", "name", "is_active", "roles", "new_password")
         return ("email", "name", "is_active", "is_superuser", "last_login", "date_joined")
@@ -83,7 +82,7 @@ class AccountAdmin(ScopedAdmin, admin.ModelAdmin[Account]):
 
 
 @admin.register(StaffRole)
-class StaffRoleAdmin(ReadOnlyAdmin, admin.ModelAdmin[StaffRole]):
+class StaffRoleAdmin(ReadOnlyAdmin, ModelAdmin):
     """Who has which role; it is given and taken with the account."""
 
     view_scopes = (SUPERUSER, "audit:read")
@@ -94,7 +93,7 @@ class StaffRoleAdmin(ReadOnlyAdmin, admin.ModelAdmin[StaffRole]):
 
 
 @admin.register(Membership)
-class MembershipAdmin(ScopedAdmin, admin.ModelAdmin[Membership]):
+class MembershipAdmin(ScopedAdmin, ModelAdmin):
     view_scopes = ("audit:read",)
     add_scopes = change_scopes = delete_scopes = ("customers:write",)
     list_display = ("account", "customer", "role")
@@ -105,7 +104,7 @@ class MembershipAdmin(ScopedAdmin, admin.ModelAdmin[Membership]):
     def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return autocomplete(self.admin_site, "account")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> Sequence[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> tuple[str, ...]:
         return ("customer", "account") if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
@@ -115,9 +114,7 @@ class MembershipAdmin(ScopedAdmin, admin.ModelAdmin[Membership]):
         else:
             _adopt(
                 obj,
-                members.add_member(
-                    actor=actor, customer=obj.customer, account=obj.account, role=obj.role, at=now
-                ),
+                members.add_member(actor=actor, customer=obj.customer, account=obj.account, role=obj.role, at=now),
             )
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
@@ -128,7 +125,7 @@ class MembershipAdmin(ScopedAdmin, admin.ModelAdmin[Membership]):
             self.delete_model(request, membership)
 
 
-class ApiKeyInline(ReadOnlyAdmin, admin.TabularInline[ApiKey, ApiClient]):
+class ApiKeyInline(ReadOnlyAdmin, TabularInline):
     model = ApiKey
     view_scopes = ("clients:write", "audit:read")
     fields = ("prefix", "created_at", "expires_at", "revoked_at", "last_used_at")
@@ -137,7 +134,7 @@ class ApiKeyInline(ReadOnlyAdmin, admin.TabularInline[ApiKey, ApiClient]):
 
 
 @admin.register(ApiClient)
-class ApiClientAdmin(ScopedAdmin, admin.ModelAdmin[ApiClient]):
+class ApiClientAdmin(ScopedAdmin, ModelAdmin):
     view_scopes = ("audit:read",)
     add_scopes = change_scopes = ("clients:write",)
     form = ApiClientForm
@@ -152,7 +149,7 @@ class ApiClientAdmin(ScopedAdmin, admin.ModelAdmin[ApiClient]):
     def scope_list(self, client: ApiClient) -> str:
         return ", ".join(client.scopes)
 
-    def get_fields(self, request: HttpRequest, obj: ApiClient | None = None) -> Sequence[Any]:
+    def get_fields(self, request: HttpRequest, obj: ApiClient | None = None) -> tuple[str, ...]:
         if obj is None:
             return ("name", "customer", "scopes")
         if self.has_change_permission(request, obj):
@@ -162,19 +159,15 @@ class ApiClientAdmin(ScopedAdmin, admin.ModelAdmin[ApiClient]):
     def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return autocomplete(self.admin_site)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: ApiClient | None = None) -> Sequence[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiClient | None = None) -> tuple[str, ...]:
         return ("customer", "scope_list") if obj else ()
 
     def save_model(self, request: HttpRequest, obj: ApiClient, form: Any, change: bool) -> None:
         actor, now, scopes = actor_of(request), timezone.now(), form.cleaned_data["scopes"]
         if change:
-            keys.edit_client(
-                actor=actor, client=obj, at=now, name=obj.name, scopes=scopes, is_active=obj.is_active
-            )
+            keys.edit_client(actor=actor, client=obj, at=now, name=obj.name, scopes=scopes, is_active=obj.is_active)
         else:
-            _adopt(
-                obj, keys.create_client(actor=actor, name=obj.name, scopes=scopes, customer=obj.customer, at=now)
-            )
+            _adopt(obj, keys.create_client(actor=actor, name=obj.name, scopes=scopes, customer=obj.customer, at=now))
 
     @admin.action(description="Issue a key (shown once)", permissions=["change"])
     def issue_key(self, request: HttpRequest, queryset: QuerySet[ApiClient]) -> HttpResponse | None:
@@ -201,7 +194,7 @@ class ApiClientAdmin(ScopedAdmin, admin.ModelAdmin[ApiClient]):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnlyAdmin, admin.ModelAdmin[ApiKey]):
+class ApiKeyAdmin(ReadOnlyAdmin, ModelAdmin):
     view_scopes = ("clients:write", "audit:read")
     list_display = ("prefix", "client", "created_at", "expires_at", "revoked_at", "last_used_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
@@ -221,7 +214,7 @@ class ApiKeyAdmin(ReadOnlyAdmin, admin.ModelAdmin[ApiKey]):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin, admin.ModelAdmin[AuditEvent]):
+class AuditEventAdmin(ReadOnlyAdmin, ModelAdmin):
     view_scopes = ("audit:read",)
     list_display = ("at", "actor", "action", "object_type", "object_code", "customer", "reason")
     list_filter = ("object_type", "action")
@@ -232,10 +225,14 @@ class AuditEventAdmin(ReadOnlyAdmin, admin.ModelAdmin[AuditEvent]):
 
 
 @admin.register(OutboxMessage)
-class OutboxMessageAdmin(ReadOnlyAdmin, admin.ModelAdmin[OutboxMessage]):
+class OutboxMessageAdmin(ReadOnlyAdmin, ModelAdmin):
     view_scopes = ("audit:read",)
     list_display = ("id", "topic", "customer", "state", "attempts", "next_attempt_at", "delivered_at", "last_error")
-    list_filter = ("topic", ("delivered_at", admin.EmptyFieldListFilter), ("next_attempt_at", admin.EmptyFieldListFilter))
+    list_filter = (
+        "topic",
+        ("delivered_at", admin.EmptyFieldListFilter),
+        ("next_attempt_at", admin.EmptyFieldListFilter),
+    )
     list_select_related = ("customer",)
     search_fields = ("topic", "customer__code", "last_error")
 
@@ -247,7 +244,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin, admin.ModelAdmin[OutboxMessage]):
 
 
 @admin.register(IdempotencyRecord)
-class IdempotencyRecordAdmin(ReadOnlyAdmin, admin.ModelAdmin[IdempotencyRecord]):
+class IdempotencyRecordAdmin(ReadOnlyAdmin, ModelAdmin):
     view_scopes = ("audit:read",)
     list_display = ("created_at", "caller", "key", "status")
     search_fields = ("caller", "key")

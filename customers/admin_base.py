@@ -1,7 +1,7 @@
 """Django's admin, opened by scopes (customers/scopes.py) instead of Django's own permissions.
 
     @admin.register(Plan)
-    class PlanAdmin(ScopedAdmin, admin.ModelAdmin):
+    class PlanAdmin(ScopedAdmin, ModelAdmin):
         view_scopes = ("catalog:read",)
         add_scopes = change_scopes = ("catalog:draft",)
 
@@ -11,12 +11,21 @@ Holding any one of the named scopes everywhere is enough. Nobody adds, changes o
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from django.contrib import admin
 from django.http import HttpRequest
 
 from customers.access import access_of
 from customers.actor import Actor
+
+# Django's admin classes have type parameters for the type checker only.
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+    TabularInline = admin.TabularInline[Any, Any]
+    StackedInline = admin.StackedInline[Any, Any]
+else:
+    ModelAdmin, TabularInline, StackedInline = admin.ModelAdmin, admin.TabularInline, admin.StackedInline
 
 SUPERUSER: Final = "superuser"
 
@@ -69,5 +78,3 @@ class ReadOnlyAdmin(ScopedAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-

@@ -60,5 +60,7 @@ class Invalid(Refusal):
     title = "Invalid input"
 
     def __init__(self, message: str, faults: Sequence[Mapping[str, Any]] = ()) -> None:
-        super().__init__(message, next_action="Correct what is listed and send it again.", details={"faults": list(faults)})
+        super().__init__(
+            message, next_action="Correct what is listed and send it again.", details={"faults": list(faults)}
+        )
         self.faults = [dict(fault) for fault in faults]

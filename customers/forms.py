@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
@@ -10,8 +10,13 @@ from django.contrib.auth.password_validation import validate_password
 from customers.models import Account, ApiClient, StaffRole
 from customers.scopes import SCOPES
 
+if TYPE_CHECKING:
+    ModelForm = forms.ModelForm[Any]
+else:
+    ModelForm = forms.ModelForm
 
-class AccountForm(forms.ModelForm[Account]):
+
+class AccountForm(ModelForm):
     roles = forms.MultipleChoiceField(
         label="Staff roles",
         choices=StaffRole.Role.choices,
@@ -39,7 +44,7 @@ class AccountForm(forms.ModelForm[Account]):
         return password
 
 
-class ApiClientForm(forms.ModelForm[ApiClient]):
+class ApiClientForm(ModelForm):
     scopes = forms.MultipleChoiceField(
         choices=[(scope, f"{scope}: {meaning}") for scope, meaning in SCOPES.items()],
         widget=forms.CheckboxSelectMultiple,

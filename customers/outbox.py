@@ -29,9 +29,7 @@ _LOG: Final = structlog.get_logger(__name__)
 Handler = Callable[[Mapping[str, Any]], None]
 
 
-def enqueue(
-    *, topic: str, payload: Mapping[str, Any], at: datetime, customer: Customer | None = None
-) -> OutboxMessage:
+def enqueue(*, topic: str, payload: Mapping[str, Any], at: datetime, customer: Customer | None = None) -> OutboxMessage:
     """Writes a message in the caller's transaction, to go out from `at` on. Raises LookupError for an unknown topic."""
     handler_of(topic)
     return OutboxMessage.objects.create(
@@ -63,7 +61,8 @@ def deliver_next(*, now: datetime) -> bool:
 
 def backoff(attempts: int) -> timedelta:
     """Returns how long to wait after so many attempts."""
-    return min(_FIRST_DELAY * 2 ** min(attempts - 1, 20), _LONGEST_DELAY)
+    doubled: timedelta = _FIRST_DELAY * 2 ** min(attempts - 1, 20)
+    return min(doubled, _LONGEST_DELAY)
 
 
 def handler_of(topic: str) -> Handler:

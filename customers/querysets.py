@@ -30,12 +30,11 @@ class CustomerUserQuerySet(CustomerUserRows):
         return self.filter(customer=customer)
 
     def named(self, code: str) -> CustomerUserQuerySet:
-        return self.filter(code__iexact=code)
+        # As with customers: spelt so that the unique index on (customer, lower code) serves.
+        return self.alias(lower_code=Lower("code")).filter(lower_code=code.lower())
 
     def search(self, text: str) -> CustomerUserQuerySet:
         return self.filter(Q(code__icontains=text) | Q(name__icontains=text) | Q(email__icontains=text))
 
     def able_to_hold_seats(self) -> CustomerUserQuerySet:
         return self.filter(can_log_in=True, is_former_employee=False)
-
-

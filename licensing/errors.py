@@ -27,6 +27,20 @@ class UserCannotHoldSeats(SeatRefusal):
         )
 
 
+class SeatsMoved(SeatRefusal):
+    """Somebody else changed the user's seats since whoever asks looked at them."""
+
+    code = "seats_moved"
+
+    def __init__(self, user: str, expected: Sequence[str], held: Sequence[str]) -> None:
+        super().__init__(
+            f"{user}'s seats were changed in the meantime: {user} holds {', '.join(held) or 'nothing'} now.",
+            blocking={"kind": "user", "code": user},
+            next_action="Look at what the user holds now, then decide again.",
+            details={"expected": list(expected), "held": list(held)},
+        )
+
+
 class ModuleNotInPackage(SeatRefusal):
     code = "module_not_in_package"
 

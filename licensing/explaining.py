@@ -22,7 +22,7 @@ WORDS = {
 
 
 def facts_at(customer: Customer, user: CustomerUser | None, at: datetime) -> tuple[CustomerFacts, Holding] | None:
-    """Returns what `resolve` was told of a user (none: of the customer as a whole) at `at`; none where nothing is recorded."""
+    """Returns what `resolve` was told of a user (none: of the customer) at `at`; none where nothing is recorded."""
     facts = load_timeline(customer, at).facts(at)
     if user is None:
         return facts, Holding(HolderKind.CUSTOMER)

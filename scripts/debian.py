@@ -17,7 +17,7 @@ def install(*packages: str) -> None:
     """Installs Debian packages, as root or by sudo where that asks no password; raises CannotInstallError."""
     apt = _apt_get()
     if apt is None:
-        raise CannotInstallError(f"{' and '.join(packages)} not found, and nobody here may run apt-get. Install by hand.")
+        raise CannotInstallError(f"{' and '.join(packages)}: not found, and we may not run apt-get; install by hand.")
     print(f"Installing {', '.join(packages)} …", flush=True)
     attempt = [*apt, "install", "--yes", "--no-install-recommends", *packages]
     if not any(LISTS.glob("*_Packages*")):
@@ -28,7 +28,7 @@ def install(*packages: str) -> None:
         result = _run(attempt)
     if result.returncode != 0:
         last_words = (result.stdout.strip().splitlines() or ["no reason given"])[-1]
-        raise CannotInstallError(f"{' and '.join(packages)} not found, and apt-get could not install: {last_words}")
+        raise CannotInstallError(f"{' and '.join(packages)}: not found, and apt-get could not install: {last_words}")
 
 
 def _apt_get() -> list[str] | None:

@@ -91,7 +91,7 @@ def throw_away(binaries: Path) -> Iterator[str]:
     """Yields the URL of a new server in a temporary folder; stops and removes it afterwards."""
     account = _unprivileged() if os.geteuid() == 0 else None
     # Not $TMPDIR: it may lie where the unprivileged user can't go.
-    with tempfile.TemporaryDirectory(prefix="planarium-postgres-", dir="/tmp") as name:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="planarium-postgres-", dir="/tmp") as name:
         folder = Path(name)
         if account:
             os.chown(folder, account.pw_uid, account.pw_gid)

@@ -43,7 +43,8 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _make_var() -> None:
-    (ROOT / "var").mkdir(exist_ok=True)
+    """Database, secrets and collected files of this machine; not in git."""
+    (ROOT / "var" / "static").mkdir(parents=True, exist_ok=True)
 
 
 def _is_installed(wanted: Path) -> bool:
@@ -56,7 +57,7 @@ def _is_installed(wanted: Path) -> bool:
 def _install(wanted: Path) -> None:
     if not UV.exists():
         print("Fetching uv …", flush=True)
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
         _run([*pip, "--target", str(TOOLS), "uv"], hint="This needs pip (Debian: apt-get install python3-pip).")
     if not PYTHON.exists():
         _run([str(UV), "venv", "--quiet", "--clear", str(VENV)], hint="Planarium needs Python 3.11 or newer.")
@@ -72,7 +73,7 @@ def _install(wanted: Path) -> None:
 
 def _run(command: Sequence[str], *, hint: str) -> None:
     # Certificates of the machine (a company's proxy, say) count; the wheel's own bundle would not know them.
-    environment = os.environ | {"UV_SYSTEM_CERTS": "1"}
+    environment = os.environ | {"UV_SYSTEM_CERTS": "1", "PIP_ROOT_USER_ACTION": "ignore"}
     if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
         sys.exit(f"setup: {' '.join(command)} did not succeed. {hint}")
 

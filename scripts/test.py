@@ -147,8 +147,9 @@ def follow(command: Sequence[str], env: Mapping[str, str], lines: list[str]) -> 
 def print_summary(outcomes: Sequence[Outcome]) -> None:
     print(f"\n── summary {'─' * 69}")
     for outcome in outcomes:
+        verdict = "ok" if outcome.ok else "FAILED"
         remark = "" if outcome.closing_line else outcome.reason
-        print(f"{'ok' if outcome.ok else 'FAILED':<7}{outcome.seconds:6.1f} s  {outcome.phase.name:<22}{remark}".rstrip())
+        print(f"{verdict:<7}{outcome.seconds:6.1f} s  {outcome.phase.name:<22}{remark}".rstrip())
         for failure in outcome.failures:
             print(f"    {failure}")
     closing_lines = [outcome.closing_line for outcome in outcomes if outcome.closing_line]

@@ -10,6 +10,8 @@ from django.db import transaction
 from django.db.backends.sqlite3.base import DatabaseWrapper
 from hypothesis import settings as hypothesis_settings
 
+pytest_plugins = ["tests.factories.fixtures"]
+
 # Neither profile has a deadline: a slow machine is not a wrong answer. CI draws the same examples every time.
 hypothesis_settings.register_profile("dev", deadline=None)
 hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)

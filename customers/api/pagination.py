@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, Final
 
 from rest_framework.exceptions import NotFound as BadCursor
 from rest_framework.pagination import Cursor, CursorPagination
@@ -10,13 +10,15 @@ from rest_framework.request import Request
 
 from customers.api.params import bad_parameter
 
+LARGEST_PAGE: Final = 200
+
 
 class CodePagination(CursorPagination):
     """Pages in the order of `code`, or of the view's `ordering`: its first name must be unique, or nearly so."""
 
     ordering = "code"
     page_size = 50
-    max_page_size: ClassVar[int] = 200
+    max_page_size = LARGEST_PAGE
     page_size_query_param = "limit"
     page_size_query_description = "How many results a page has, 1 to 200."
     cursor_query_description = "Where the page begins: taken from `next` or `previous` of another page."
@@ -30,8 +32,8 @@ class CodePagination(CursorPagination):
         raw = request.query_params.get(self.page_size_query_param)
         if raw is None:
             return self.page_size
-        if not (raw.isascii() and raw.isdigit() and len(raw) < 10 and 1 <= int(raw) <= self.max_page_size):
-            raise bad_parameter("limit", f"A whole number from 1 to {self.max_page_size}, not {raw!r}.")
+        if not (raw.isascii() and raw.isdigit() and len(raw) < 10 and 1 <= int(raw) <= LARGEST_PAGE):
+            raise bad_parameter("limit", f"A whole number from 1 to {LARGEST_PAGE}, not {raw!r}.")
         return int(raw)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
@@ -39,7 +41,7 @@ class CodePagination(CursorPagination):
             cursor: Cursor | None = super().decode_cursor(request)
         except BadCursor as fault:
             raise _bad_cursor() from fault
-        if cursor is not None and cursor.position is not None and "\x00" in cursor.position:
+        if cursor is not None and cursor.position is not None and "\x00" in str(cursor.position):
             raise _bad_cursor()
         return cursor
 

@@ -49,7 +49,7 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 class ScopedSchema(AutoSchema):
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override] # DRF's own generator, which isn't used, gave it more
         described = super().get_description() or ""
         if not getattr(self.view, "required_scopes", None):
             return described
@@ -60,7 +60,8 @@ class ScopedSchema(AutoSchema):
         for status in self._refusals():
             if status not in responses:
                 refusal = OpenApiResponse(ProblemSerializer, description=_REFUSALS[status])
-                responses[status] = self._get_response_for_code(refusal, status, _PROBLEM, direction)
+                described: Any = self._get_response_for_code(refusal, status, _PROBLEM, direction)  # type: ignore[no-untyped-call]
+                responses[status] = described
         return dict(sorted(responses.items()))
 
     def _refusals(self) -> list[str]:

@@ -66,9 +66,7 @@ class OutboxMessage(models.Model):
     class Meta:
         ordering = ("pk",)
         indexes = (
-            models.Index(
-                fields=["next_attempt_at"], condition=models.Q(delivered_at=None), name="outbox_waiting"
-            ),
+            models.Index(fields=["next_attempt_at"], condition=models.Q(delivered_at=None), name="outbox_waiting"),
         )
 
     def __str__(self) -> str:

@@ -15,7 +15,14 @@ from catalog.models import Module, Owner
 from customers.actor import Actor
 from customers.errors import NotFound
 from customers.models import Customer, CustomerUser
-from licensing.errors import ModuleIsHidden, ModuleNotAssignable, ModuleNotInPackage, NoSeatLeft, UserCannotHoldSeats
+from licensing.errors import (
+    ModuleIsHidden,
+    ModuleNotAssignable,
+    ModuleNotInPackage,
+    NoSeatLeft,
+    SeatsMoved,
+    UserCannotHoldSeats,
+)
 from licensing.extra_info import parse_set
 from licensing.facts import full_name, owner_of
 from licensing.models import ChangeSet, ChangeSetRow, ModuleLicense, Seat
@@ -29,12 +36,16 @@ HOLDERS_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class UserWish:
-    """What is asked for one user, by code; modules by `owner.module`, or bare for the own owner's."""
+    """What is asked for one user, by code; modules by `owner.module`, or bare for the own owner's.
+
+    `expected` are the seats (`owner.module`) that whoever asks has seen; if the user holds others, the wish is refused.
+    """
 
     user: str
     assign: tuple[str, ...] = ()
     release: tuple[str, ...] = ()
     accept_loss: bool = False
+    expected: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,8 @@ def change_seats(
         for wish in wishes:
             user = users[wish.user.lower()]
             before = frozenset(held[user.pk])
+            if wish.expected is not None and wish.expected != before:
+                raise SeatsMoved(user.code, sorted(wish.expected), sorted(before))
             named = Wish(
                 tuple(_assignable(rows, customer, name, before) for name in wish.assign),
                 tuple(_known(rows, customer, name, before) for name in wish.release),

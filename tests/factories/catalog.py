@@ -251,7 +251,9 @@ class Shop:
 
     def _plans(self) -> None:
         self.common = self._plan("common", module=None, for_sale=False, solutions=())
-        self.publish(self.common, grants={"dashboards": "default-charts", "email-limit": 500}, extra_modules=("user", "web"))
+        self.publish(
+            self.common, grants={"dashboards": "default-charts", "email-limit": 500}, extra_modules=("user", "web")
+        )
         essentials, premium = TierFactory(code="essentials"), TierFactory(code="premium")
         self.sales_essentials = self._plan("sales-essentials", tier=essentials)
         self.publish(self.sales_essentials, grants={"sales": True, "dashboards": "default-tiles"}, includes=("common",))

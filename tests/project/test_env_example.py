@@ -2,6 +2,7 @@
 
 import ast
 import re
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +32,7 @@ def test_every_variable_has_a_sentence_above_it() -> None:
     lines = (ROOT / ".env.example").read_text().splitlines()
     described = [
         above.startswith("# ") and above.endswith(".")
-        for above, line in zip(lines, lines[1:], strict=False)
+        for above, line in pairwise(lines)
         if re.match(r"# ?[A-Z][A-Z0-9_]*=", line)
     ]
     assert described

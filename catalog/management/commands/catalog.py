@@ -1,0 +1,98 @@
+"""`manage.py catalog …`: the catalog as code. One method and one `_add_…` per subcommand."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from catalog.document import BadDocument
+from catalog.services.applying import ApplyResult, apply_document
+from catalog.services.defining import Change
+from catalog.services.documents import read_catalog
+from customers.actor import SYSTEM, Actor
+from customers.errors import Refusal
+from customers.models import Account
+
+
+class Command(BaseCommand):
+    help = "The plan catalog as YAML files."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        subcommands = parser.add_subparsers(dest="subcommand", required=True, metavar="COMMAND")
+        self._add_apply(subcommands)
+
+    def _add_apply(self, subcommands: Any) -> None:
+        parser = subcommands.add_parser("apply", help="Make the catalog say what the files say, all of it or nothing.")
+        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="A file, or a folder of *.yaml files.")
+        parser.add_argument(
+            "--publish", action="store_true", help="Publish the drafts; otherwise they wait for review."
+        )
+        parser.add_argument(
+            "--changelog", default="", help="One line for every version published: what is new, for whom."
+        )
+        parser.add_argument(
+            "--as", dest="email", default="", help="The account that does it; otherwise the system does."
+        )
+        parser.set_defaults(run=self.apply)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            options["run"](**options)
+        except BadDocument as bad:
+            for fault in bad.found:
+                self.stderr.write(str(fault))
+            raise CommandError(bad.message) from bad
+        except Refusal as refusal:
+            raise CommandError(f"{refusal.message} {refusal.next_action}".rstrip()) from refusal
+
+    def apply(self, *, paths: list[Path], publish: bool, changelog: str, email: str, **_: Any) -> None:
+        result = apply_document(
+            read_catalog(paths), actor=_actor(email), publish=publish, at=timezone.now(), changelog=changelog
+        )
+        if result.is_empty:
+            self.stdout.write("The catalog says all that already: nothing changed.")
+        self._tell_definitions(result)
+        self._tell_offers(result)
+
+    def _tell_definitions(self, result: ApplyResult) -> None:
+        created = Counter(change.kind for change in result.changes if change.is_new)
+        for kind, count in created.items():
+            self.stdout.write(f"created    {count} {_in_words(kind, count)}")
+        for change in result.changes:
+            if not change.is_new:
+                self.stdout.write(f"changed    {_in_words(change.kind, 1)} {change.code}: {_told(change)}")
+
+    def _tell_offers(self, result: ApplyResult) -> None:
+        for offer in result.offers:
+            version = f"{offer.code} v{offer.number}" if offer.number else f"the draft of {offer.code}"
+            self.stdout.write(f"{offer.action:<10} {version}, {offer.features} features")
+
+
+def _actor(email: str) -> Actor:
+    if not email:
+        return SYSTEM
+    account = Account.objects.filter(email__iexact=email, is_active=True).first()
+    if account is None:
+        raise CommandError(f"There is no active account {email!r}.")
+    return Actor(account=account)
+
+
+def _in_words(kind: str, count: int) -> str:
+    words = {"addon": "add-on", "feature_group": "feature group"}.get(kind, kind)
+    return words if count == 1 else f"{words}s"
+
+
+def _told(change: Change) -> str:
+    return ", ".join(
+        f"{field.replace('_', ' ')} {_short(was)} → {_short(now)}" for field, (was, now) in change.fields.items()
+    )
+
+
+def _short(value: object) -> str:
+    text = "none" if value in (None, "") else str(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"

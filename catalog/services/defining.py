@@ -1,0 +1,300 @@
+"""What a catalog document defines, made rows: owners, modules, tiers, solutions, groups, features, plans, add-ons.
+
+Rows are written in bulk, thousands of them in seconds, so `full_clean` (several queries a row) is not called: the
+document was checked as a whole, `clean_fields` and the database's constraints stand behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+
+from catalog.document import BadDocument, CatalogDocument, Entry, Fault, FeatureEntry, OfferEntry, SolutionEntry
+from catalog.document.ordering import place
+from catalog.models import (
+    Feature,
+    FeatureGroup,
+    LevelChoice,
+    Module,
+    Offer,
+    Owner,
+    SiteMarker,
+    Solution,
+    Tier,
+)
+from catalog.services.conflicts import MODULE_TYPES
+
+Row = Any
+
+
+@dataclass(slots=True)
+class Change:
+    """A row that was created or changed: which fields, from what, to what."""
+
+    kind: str
+    code: str
+    is_new: bool
+    fields: dict[str, list[object]]
+
+
+class Definitions:
+    """Writes a document's definitions, and remembers what that changed."""
+
+    def __init__(self, document: CatalogDocument) -> None:
+        self.document = document
+        self._changes: dict[tuple[str, str], Change] = {}
+        self.owners = {row.code: row for row in Owner.objects.all()}
+        self.modules = {row.full_name: row for row in Module.objects.select_related("owner", "prerequisite__owner")}
+        self.tiers = {row.code: row for row in Tier.objects.select_related("user_marker__owner")}
+        self.solutions = {row.code: row for row in Solution.objects.all()}
+        self.groups = {row.code: row for row in FeatureGroup.objects.all()}
+        self.features: dict[str, Row] = {}
+        self.offers: dict[str, Row] = {}
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(self._changes.values())
+
+    def write(self) -> None:
+        """Creates and updates all rows. Raises BadDocument for what only the models know to be wrong."""
+        document = self.document
+        self._write("owner", Owner, document.owners, self.owners, lambda entry: {"license_url": entry.license_url})
+        self._write_modules()
+        self._write_tiers()
+        self._write_placed("solution", Solution, document.solutions, self.solutions, _described)
+        for entry in document.solutions:
+            self._write_markers(entry)
+        self._write_placed("feature_group", FeatureGroup, document.groups, self.groups, lambda entry: {})
+        self._write_features()
+        self._write_offers()
+
+    # ── One kind after the other ────────────────────────────────────────────
+
+    def _write_modules(self) -> None:
+        entries = self.document.modules
+        self._write(
+            "module",
+            Module,
+            entries,
+            self.modules,
+            lambda entry: {
+                "owner": self.owners[entry.owner],
+                "type": MODULE_TYPES[entry.type],
+                "description": entry.description,
+                "tooltip": entry.tooltip,
+                "hidden": entry.hidden,
+                "unrestricted": entry.unrestricted,
+                "sort_order": entry.sort,
+            },
+            key=lambda entry: {"name": entry.name},
+        )
+        # Prerequisites come second, when all modules have a row.
+        self._write(
+            "module",
+            Module,
+            entries,
+            self.modules,
+            lambda entry: {"prerequisite": self.modules[entry.requires] if entry.requires else None},
+            key=lambda entry: {},
+        )
+
+    def _write_tiers(self) -> None:
+        entries = self.document.tiers
+        moving = [e.code for e in entries if e.code in self.tiers and self.tiers[e.code].rank != e.rank]
+        taken = {row.rank for row in self.tiers.values()} | {entry.rank for entry in entries}
+        free = (rank for rank in range(32_767, -1, -1) if rank not in taken)
+        for code, rank in zip(moving, free, strict=False):  # ranks are unique at every instant, so tiers step aside
+            Tier.objects.filter(code=code).update(rank=rank)
+        self._write(
+            "tier",
+            Tier,
+            entries,
+            self.tiers,
+            lambda entry: {"rank": entry.rank, "user_marker": self._module(entry.user_marker)},
+        )
+
+    def _write_markers(self, entry: SolutionEntry) -> None:
+        solution = self.solutions[entry.code]
+        rows = solution.site_markers.select_related("tier", "module__owner")
+        was = {row.tier.code: row.module.full_name for row in rows}
+        now = dict(entry.site_markers)
+        if was != now:
+            self._note("solution", entry.code, {"site_markers": [was, now]})
+            solution.site_markers.all().delete()
+            SiteMarker.objects.bulk_create(
+                SiteMarker(solution=solution, tier=self.tiers[tier], module=self.modules[module])
+                for tier, module in now.items()
+            )
+
+    def _write_features(self) -> None:
+        modules = ("site_module__owner", "user_module__owner")
+        self.features = {row.code: row for row in Feature.objects.select_related("group", *modules)}
+        self._write_placed("feature", Feature, self.document.features, self.features, self._feature_fields)
+        self._write_choices()
+
+    def _feature_fields(self, entry: FeatureEntry) -> dict[str, Any]:
+        return {
+            "description": entry.description,
+            "group": self.groups[entry.group],
+            "kind": entry.kind,
+            "rule": entry.rule,
+            "unit": entry.unit,
+            "counts": entry.counts,
+            "site_module": self._module(entry.site),
+            "user_module": self._module(entry.user),
+            "read_only_without_seat": entry.read_only_without_seat,
+        }
+
+    def _write_choices(self) -> None:
+        held: dict[int, list[Row]] = {}
+        for row in LevelChoice.objects.select_related("site_module__owner", "user_module__owner").order_by("rank"):
+            held.setdefault(row.feature_id, []).append(row)
+        stale: list[int] = []
+        new: list[LevelChoice] = []
+        for entry in self.document.features:
+            feature = self.features[entry.code]
+            rows = held.get(feature.pk, [])
+            was = [(row.code, row.name, _spell(row.site_module), _spell(row.user_module)) for row in rows]
+            now = [(choice.code, choice.name, choice.site, choice.user) for choice in entry.choices]
+            if was == now:
+                continue
+            self._note("feature", entry.code, {"choices": [was, now]})
+            stale.append(feature.pk)
+            new += [
+                LevelChoice(feature=feature, code=choice.code, name=choice.name, rank=rank, **self._carriers(choice))
+                for rank, choice in enumerate(entry.choices, 1)
+            ]
+        LevelChoice.objects.filter(feature__in=stale).delete()
+        LevelChoice.objects.bulk_create(new)
+
+    def _carriers(self, choice: Any) -> dict[str, Row]:
+        return {"site_module": self._module(choice.site), "user_module": self._module(choice.user)}
+
+    def _write_offers(self) -> None:
+        self.offers = {row.code: row for row in Offer.objects.select_related("tier", "module__owner")}
+        entries = list(self.document.offers())
+        self._free_modules(entries)
+        self._write_placed(
+            "offer",
+            Offer,
+            entries,
+            self.offers,
+            lambda entry: {
+                **_described(entry),
+                "type": entry.type,
+                "for_sale": entry.for_sale,
+                "scope": entry.scope,
+                "tier": self.tiers[entry.tier] if entry.tier else None,
+                "module": self._module(entry.module),
+            },
+        )
+        held: dict[int, set[str]] = {}
+        for offer, solution in Offer.solutions.through.objects.values_list("offer_id", "solution__code"):
+            held.setdefault(offer, set()).add(solution)
+        for entry in entries:
+            offer = self.offers[entry.code]
+            was = held.get(offer.pk, set())
+            if was != set(entry.solutions):
+                self._note("offer", entry.code, {"solutions": [sorted(was), sorted(entry.solutions)]})
+                offer.solutions.set([self.solutions[code] for code in entry.solutions])
+
+    def _free_modules(self, entries: Sequence[OfferEntry]) -> None:
+        """Takes modules from the offers that give them to one another; the database allows each to one at a time."""
+        wanted = {entry.code: entry.module for entry in entries}
+        rows = [self.offers[code] for code in wanted if code in self.offers]
+        giving = [row for row in rows if row.module and row.module.full_name != wanted[row.code]]
+        for row in giving:
+            if row.module.full_name in wanted.values():
+                Offer.objects.filter(pk=row.pk).update(for_sale=False, module=None)
+                self._note("offer", row.code, {"module": [row.module.full_name, wanted[row.code]]})
+                row.for_sale, row.module = False, None
+
+    # ── One row after the other ─────────────────────────────────────────────
+
+    def _write_placed(
+        self,
+        kind: str,
+        model: type[Model],
+        entries: Sequence[Any],
+        held: dict[str, Row],
+        fields: Callable[[Any], dict[str, Any]],
+    ) -> None:
+        """Writes rows that have a position: the order of the file."""
+        before = {code: row.position for code, row in held.items()}
+        positions = place([entry.code for entry in entries], before)
+        named = {entry.code for entry in entries}
+        pushed = [code for code in before if code not in named and positions[code] != before[code]]
+        for code in pushed:
+            held[code].position = positions[code]
+        manager: Any = model._default_manager
+        manager.bulk_update([held[code] for code in pushed], ["position"])
+        self._write(kind, model, entries, held, lambda entry: fields(entry) | {"position": positions[entry.code]})
+
+    def _write(
+        self,
+        kind: str,
+        model: type[Model],
+        entries: Iterable[Any],
+        held: dict[str, Row],
+        fields: Callable[[Any], dict[str, Any]],
+        key: Callable[[Any], dict[str, Any]] = lambda entry: {"code": entry.code, "name": entry.name},
+    ) -> None:
+        """Creates or updates the row of each entry so that it has `key` and `fields`; adds new rows to `held`."""
+        new: list[Row] = []
+        changed: list[Row] = []
+        touched: set[str] = set()
+        for entry in entries:
+            wanted = key(entry) | fields(entry)
+            row = held.get(entry.code)
+            if row is None:
+                row = held[entry.code] = model(**wanted)
+                new.append(row)
+                self._note(kind, entry.code, {name: [None, _spell(value)] for name, value in wanted.items()}, True)
+            else:
+                differing = {name: value for name, value in wanted.items() if getattr(row, name) != value}
+                if not differing:
+                    continue
+                self._note(
+                    kind, entry.code, {n: [_spell(getattr(row, n)), _spell(value)] for n, value in differing.items()}
+                )
+                for name, value in differing.items():
+                    setattr(row, name, value)
+                changed.append(row)
+                touched |= set(differing)
+            self._clean(row, entry)
+        manager: Any = model._default_manager
+        manager.bulk_create(new)
+        if touched:
+            manager.bulk_update(changed, sorted(touched))
+
+    def _clean(self, row: Row, entry: Entry) -> None:
+        relations = [field.name for field in row._meta.fields if field.is_relation]
+        try:
+            row.clean_fields(exclude=relations)
+        except ValidationError as error:
+            texts = [f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items()]
+            raise BadDocument([Fault.at(entry.place, text) for text in texts]) from error
+
+    def _note(self, kind: str, code: str, fields: dict[str, list[object]], is_new: bool = False) -> None:
+        if kind == "offer":
+            kind = self.offers[code].type
+        change = self._changes.setdefault((kind, code), Change(kind, code, is_new, {}))
+        change.fields |= fields
+
+    def _module(self, full_name: str | None) -> Row:
+        return self.modules[full_name] if full_name else None
+
+
+def _described(entry: Any) -> dict[str, Any]:
+    return {"description": entry.description}
+
+
+def _spell(value: Any) -> Any:
+    """Returns a value as the audit trail tells it: rows by their codes."""
+    if isinstance(value, Module):
+        return value.full_name
+    return getattr(value, "code", value) if isinstance(value, Model) else value

@@ -1,0 +1,240 @@
+"""Demo data worth looking at: customers that mix plans, one with hundreds of users, one full, one per single plan.
+
+Everything is made by the same services that people use, and nothing is touched that is there already.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import product
+from typing import Any, Final
+
+from django.db import transaction
+
+from customers.actor import SYSTEM, Actor
+from customers.models import Customer, CustomerUser
+from licensing.facts import Mode
+from licensing.services.onboarding import create_customer
+from licensing.services.overrides import grant_override
+from licensing.services.people import create_users, edit_user
+from licensing.services.seats import UserWish, change_seats
+from licensing.services.subscriptions import change_items, subscribe
+
+FIRST: Final = """
+Kari Ola Ida Per Nora Lars Emma Jonas Sofie Henrik Maja Anders Ingrid Magnus Thea Sindre Astrid Eirik Hanne
+Tobias Silje Martin Live Øyvind Marte Håkon Solveig Erik Camilla Stian Ragnhild Kristian
+"""
+LAST: Final = """
+Nordmann Hansen Johansen Olsen Larsen Andersen Nilsen Kristiansen Jensen Karlsen Berg Haugen Hagen Dahl Lund
+Moen Strand Solberg Bakke Myhre Lie Sunde Aas Vik Brekke Tveit Foss Rønning Eide Holm
+"""
+PLANS: Final = {
+    "sales-essentials": "Solvang Sykkel AS",
+    "sales-premium": "Lysaker Båtbyggeri AS",
+    "service-essentials": "Varme Hjem Service AS",
+    "service-premium": "Polar Heis AS",
+    "marketing-essentials": "Fjellblomst Reiser AS",
+    "marketing-premium": "Kystkultur Festival AS",
+    "sales-service-marketing-premium": "Nordlys Møbler AS",
+}
+THREE: Final = ("sales-premium", "service-premium", "marketing-premium")
+
+
+@dataclass(frozen=True)
+class Story:
+    """A customer, what it pays, and how many users hold which plans and add-ons (offer codes)."""
+
+    code: str
+    name: str
+    serial: str
+    items: Mapping[str, int]
+    billing_months: int = 12
+    held: Sequence[tuple[int, tuple[str, ...]]] = ()
+    without: int = 0
+    former: int = 0
+    locked_out: int = 0
+    later: Mapping[str, int] = field(default_factory=dict)
+
+
+STORIES: Final = (
+    Story(
+        "fjordlys",
+        "Fjordlys AS",
+        "1010000014",
+        {
+            "sales-premium": 12,
+            "sales-essentials": 6,
+            "service-premium": 8,
+            "marketing-premium": 4,
+            "calendar-synchronization": 10,
+            "superoffice-ai": 1,
+            "cep": 1,
+        },
+        held=(
+            (6, ("sales-premium", "calendar-synchronization")),
+            (3, ("sales-premium", "service-premium")),
+            (2, THREE),
+            (5, ("sales-essentials",)),
+            (2, ("service-premium",)),
+            (1, ("marketing-premium", "sales-essentials")),
+        ),
+        without=3,
+        former=2,
+        locked_out=1,
+    ),
+    Story(
+        "nordvik",
+        "Nordvik Handel AS",
+        "1010000027",
+        {"sales-service-marketing-premium": 5, "sales-essentials": 8, "expander-services": 1},
+        billing_months=3,
+        held=((4, ("sales-service-marketing-premium",)), (6, ("sales-essentials",))),
+        without=2,
+        former=1,
+    ),
+    Story(
+        "havbris",
+        "Havbris Shipping ASA",
+        "1010000032",
+        {
+            "sales-premium": 150,
+            "sales-essentials": 120,
+            "service-essentials": 90,
+            "service-premium": 60,
+            "marketing-essentials": 25,
+            "calendar-synchronization": 140,
+            "superoffice-ai": 1,
+            "expander-services": 1,
+        },
+        billing_months=6,
+        held=(
+            (80, ("sales-premium", "calendar-synchronization")),
+            (45, ("sales-premium",)),
+            (18, ("sales-premium", "service-premium")),
+            (95, ("sales-essentials",)),
+            (12, ("sales-essentials", "service-essentials")),
+            (70, ("service-essentials",)),
+            (35, ("service-premium", "calendar-synchronization")),
+            (20, ("marketing-essentials",)),
+        ),
+        without=40,
+        former=16,
+        locked_out=6,
+    ),
+    Story(
+        "tindra",
+        "Tindra Klinikk AS",
+        "1010000045",
+        {"service-essentials": 6, "sales-essentials": 2},
+        billing_months=1,
+        held=((6, ("service-essentials",)), (2, ("sales-essentials",))),
+        without=4,
+    ),
+    Story(
+        "skogheim",
+        "Skogheim Forlag AS",
+        "1010000058",
+        {"sales-essentials": 9, "marketing-essentials": 4},
+        billing_months=1,
+        held=((9, ("sales-essentials",)), (3, ("marketing-essentials",))),
+        later={"sales-essentials": 6},
+    ),
+)
+
+
+def make_demo_customers(*, actor: Actor = SYSTEM, at: datetime) -> list[str]:
+    """Makes the customers that aren't there yet; returns their codes. `at` dates last logins."""
+    stories = [*STORIES, *_one_per_plan()]
+    there = set(Customer.objects.values_list("code", flat=True))
+    missing = [story for story in stories if story.code not in there]
+    for story in missing:
+        _make(story, actor, at)
+    return [story.code for story in missing]
+
+
+def _one_per_plan() -> list[Story]:
+    """Customers with one item and one user, `uma`, to read a plan off the API; and one with all three Premium."""
+    single = [
+        Story(f"only-{code}", name, f"20200000{number:02}", {code: 1}, held=((1, (code,)),))
+        for number, (code, name) in enumerate(PLANS.items(), start=1)
+    ]
+    three = Story("only-three-premium", "Trekanten Bygg AS", "2020000099", dict.fromkeys(THREE, 1), held=((1, THREE),))
+    return [*single, three]
+
+
+@transaction.atomic
+def _make(story: Story, actor: Actor, at: datetime) -> None:
+    customer = create_customer(actor=actor, code=story.code, name=story.name, serial_number=story.serial)
+    subscribe(customer=customer, actor=actor, billing_months=story.billing_months, items=story.items)
+    users = create_users(customer=customer, actor=actor, users=_people(story))
+    modules = dict(customer.module_licenses.exclude(offer_code="").order_by().values_list("offer_code", "module_name"))
+    wishes, left = [], iter(users)
+    for count, offers in story.held:
+        wishes += [UserWish(next(left).code, tuple(modules[offer] for offer in offers)) for _ in range(count)]
+    change_seats(customer=customer, actor=actor, wishes=wishes, reason="First assignment")
+    _leave(customer, actor, list(left)[story.without :], story)
+    _remember_logins(users, at)
+    if story.later:
+        change_items(customer=customer, actor=actor, items=story.later)
+    if story.code == "fjordlys":
+        _deviate(customer, actor, users)
+
+
+def _people(story: Story) -> list[dict[str, Any]]:
+    """Returns believable users, the same on every machine; `uma` where there is one only."""
+    size = sum(count for count, _ in story.held) + story.without + story.former + story.locked_out
+    if size == 1:
+        return [{"code": "uma", "name": "Uma Vold", "email": f"uma@{story.code}.example"}]
+    names = list(product(FIRST.split(), LAST.split()))
+    dice = random.Random(story.code)  # noqa: S311 - believable, not secret
+    chosen = dice.sample(names, size)
+    if story.code == "fjordlys":
+        chosen[0] = ("Kari", "Nordmann")
+    people, codes = [], set()
+    for first, last in chosen:
+        code = _ascii(first)
+        while code in codes:
+            code = f"{_ascii(first)}.{_ascii(last)}" if code == _ascii(first) else f"{code}2"
+        codes.add(code)
+        people.append({"code": code, "name": f"{first} {last}", "email": f"{code}@{story.code}.example"})
+    return people
+
+
+def _ascii(name: str) -> str:
+    return name.lower().translate(str.maketrans({"ø": "o", "å": "a", "æ": "ae"}))
+
+
+def _leave(customer: Customer, actor: Actor, users: Sequence[CustomerUser], story: Story) -> None:
+    for index, user in enumerate(users):
+        change = {"is_former_employee": True} if index < story.former else {"can_log_in": False}
+        edit_user(customer=customer, actor=actor, user=user, reason="Left the company", **change)
+
+
+def _remember_logins(users: Sequence[CustomerUser], at: datetime) -> None:
+    dice = random.Random(len(users))  # noqa: S311 - believable, not secret
+    for user in users:
+        user.last_seen_at = at - timedelta(minutes=int(dice.expovariate(1 / 6000)))
+    CustomerUser.objects.bulk_update(users, ["last_seen_at"], batch_size=500)
+
+
+def _deviate(customer: Customer, actor: Actor, users: Sequence[CustomerUser]) -> None:
+    grant_override(
+        customer=customer,
+        actor=actor,
+        feature="send-email-to",
+        mode=Mode.AT_LEAST,
+        value=2000,
+        reason="Agreed in the autumn campaign, ticket 4711",
+    )
+    grant_override(
+        customer=customer,
+        actor=actor,
+        user=users[0],
+        feature="flows",
+        mode=Mode.SET,
+        value=True,
+        reason="Tries flows before the team buys them",
+    )

@@ -1,0 +1,104 @@
+"""What two contents differ in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from catalog.content import (
+    ChoiceContent,
+    OtherOffer,
+    diff,
+)
+from tests.catalog.drawing import (
+    CARRIED,
+    DASHBOARDS,
+    MAIL,
+    SALE,
+    SALE_CAL,
+    SALES,
+    USER_MODULE,
+    frozen,
+    full,
+    including,
+    knowing,
+    level,
+    plan,
+    switch,
+)
+
+
+class TestDiff:
+    def test_the_first_version_adds_everything(self) -> None:
+        content = frozen(plan("sales", {CARRIED: True, MAIL: "unlimited"}, modules=(SALE, SALE_CAL)))
+        changes = diff(None, content)
+        assert [(change.code, change.was, change.now) for change in changes.added] == [
+            ("sales", "", "Included"),
+            ("mail", "", "Unlimited recipients"),
+        ]
+        assert changes.modules_in == (full("sale"), full("sale-cal"), full("ten-sales"))
+        assert changes.set_in == ("sale-cal",)
+        assert not changes.is_empty
+
+    def test_the_same_content_differs_in_nothing(self) -> None:
+        content = frozen(plan("sales", {SALES: True, DASHBOARDS: "tiles"}))
+        assert diff(content, content).is_empty
+
+    def test_features_that_came_went_rose_and_fell(self) -> None:
+        forms = switch("forms")
+        was = frozen(plan("sales", {SALES: True, MAIL: 500, DASHBOARDS: "custom"}))
+        now = frozen(plan("sales", {forms: True, MAIL: "unlimited", DASHBOARDS: "tiles"}))
+        changes = diff(was, now)
+        assert [change.code for change in changes.added] == ["forms"]
+        assert [change.code for change in changes.removed] == ["sales"]
+        assert [(c.code, c.was, c.now) for c in changes.raised] == [("mail", "500 recipients", "Unlimited recipients")]
+        assert [(c.code, c.was, c.now) for c in changes.lowered] == [("dashboards", "Custom", "Tiles")]
+        assert changes.changed == changes.words == changes.terms == ()
+
+    def test_modules_in_and_out_of_the_version_and_of_set(self) -> None:
+        was = frozen(plan("sales", {CARRIED: True}, modules=(SALE, SALE_CAL)))
+        now = frozen(plan("sales", {MAIL: 1}, extra_modules=(full("user"),), modules=(USER_MODULE,)))
+        changes = diff(was, now)
+        assert (changes.modules_in, changes.modules_out) == ((full("user"),), (full("sale"), full("sale-cal")))
+        assert (changes.set_in, changes.set_out) == (("user",), ("sale-cal",))
+
+    def test_what_a_feature_is_against_what_it_is_called(self) -> None:
+        was = frozen(plan("sales", {SALES: True}))
+        now = frozen(plan("sales", {switch("sales", read_only_without_seat=False, description="Deals"): True}))
+        changes = diff(was, now)
+        assert [(c.path, c.was, c.now) for c in changes.changed] == [
+            ("features.sales.read_only_without_seat", "yes", "no")
+        ]
+        assert [(c.path, c.was, c.now) for c in changes.words] == [("features.sales.description", "", "Deals")]
+
+    def test_choices_that_came_are_a_change_and_renamed_ones_are_words(self) -> None:
+        more = level("dashboards", "charts", ChoiceContent("tiles", "Tile view"), "custom", "shared")
+        changes = diff(frozen(plan("sales", {DASHBOARDS: "tiles"})), frozen(plan("sales", {more: "tiles"})))
+        assert [(c.path, c.was, c.now) for c in changes.changed] == [
+            ("features.dashboards.choices", "charts, tiles, custom", "charts, tiles, custom, shared")
+        ]
+        assert [(c.path, c.was, c.now) for c in changes.words] == [
+            ("features.dashboards.choices.tiles", "Tiles", "Tile view")
+        ]
+
+    def test_terms_of_the_offer_of_modules_and_of_the_version(self) -> None:
+        common = including(plan("common", {MAIL: 1}))
+        was = plan("cep", {CARRIED: True}, type="addon", modules=(SALE, SALE_CAL), includes=common)
+        now = replace(
+            knowing(was, replace(SALE, description="Sales", unrestricted=True)),
+            offer=replace(was.offer, name="CEP", solutions=("sales", "service")),
+            needs=(OtherOffer("ai"),),
+            includes=including(plan("common", {MAIL: 1}), version=2),
+            max_quantity=2,
+        )
+        changes = diff(frozen(was), frozen(now))
+        assert {(c.path, c.was, c.now) for c in changes.terms} == {
+            ("offer.solutions", "sales", "sales, service"),
+            ("modules.superoffice.sale.unrestricted", "no", "yes"),
+            ("rules.needs", "", "ai"),
+            ("max_quantity", "", "2"),
+            ("includes", "common v1", "common v2"),
+        }
+        assert {(c.path, c.was, c.now) for c in changes.words} == {
+            ("offer.name", "Cep", "CEP"),
+            ("modules.superoffice.sale.description", "sale", "Sales"),
+        }
