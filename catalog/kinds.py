@@ -81,7 +81,7 @@ class Kind(ABC):
 
     def from_json(self, data: Mapping[str, Any], choices: Sequence[str] = ()) -> Value:
         """Returns the value that `as_json` wrote. Raises BadValue."""
-        return UNLIMITED if data.get("unlimited") else self.parse(data.get("value"), choices)
+        return self.parse(data.get("value"), choices)
 
 
 class Switch(Kind):
@@ -128,7 +128,9 @@ class Limit(Kind):
         return super().merge(rule, values, choices)
 
     def times(self, value: Value, quantity: int) -> Value:
-        return _sum([value] * quantity) if quantity else 0
+        if isinstance(value, Unlimited):
+            return UNLIMITED if quantity else 0
+        return min(int(value) * quantity, LARGEST_LIMIT)
 
     def add(self, value: Value, amount: Value, choices: Sequence[str] = ()) -> Value:
         return _sum([value, amount])
@@ -140,6 +142,9 @@ class Limit(Kind):
     def as_json(self, value: Value) -> dict[str, Any]:
         unlimited = isinstance(value, Unlimited)
         return {"value": None if unlimited else value, "unlimited": unlimited}
+
+    def from_json(self, data: Mapping[str, Any], choices: Sequence[str] = ()) -> Value:
+        return UNLIMITED if data.get("unlimited") else super().from_json(data, choices)
 
 
 def _sum(values: Iterable[Value]) -> Value:

@@ -4,9 +4,10 @@ Each becomes a trigger on PostgreSQL and on SQLite. Altering a protected table o
 triggers, so a later migration that does so repeats the operation; `tests/project/test_protection.py` watches.
 """
 
-from typing import Any
-
-from django.db.migrations.operations import RunPython
+from django.db import router
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.operations.base import Operation, OperationCategory
+from django.db.migrations.state import ProjectState
 
 
 def _create_sql(vendor: str, name: str, table: str, event: str, condition: str, message: str) -> list[str]:
@@ -29,18 +30,50 @@ def _drop_sql(vendor: str, name: str, table: str) -> list[str]:
     return [f"DROP TRIGGER IF EXISTS {name} ON {table}", f"DROP FUNCTION IF EXISTS {name}()"]
 
 
-def refuse(name: str, table: str, event: str, condition: str, message: str) -> RunPython:
+class Protection(Operation):
+    """What `refuse` returns. Not a RunPython: that renders every model anew for each operation, which takes seconds."""
+
+    reduces_to_sql = True
+    reversible = True
+    category = OperationCategory.SQL
+
+    def __init__(self, name: str, table: str, event: str, condition: str, message: str) -> None:
+        self.name, self.table, self.event, self.condition, self.message = name, table, event, condition, message
+
+    @property
+    def migration_name_fragment(self) -> str:
+        return self.name
+
+    def describe(self) -> str:
+        return f"Refuse {self.event} on {self.table}: {self.message}"
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        pass  # triggers are no part of Django's models
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        vendor = schema_editor.connection.vendor
+        self._execute(
+            app_label,
+            schema_editor,
+            _create_sql(vendor, self.name, self.table, self.event, self.condition, self.message),
+        )
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        self._execute(app_label, schema_editor, _drop_sql(schema_editor.connection.vendor, self.name, self.table))
+
+    def _execute(self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, statements: list[str]) -> None:
+        if router.allow_migrate(schema_editor.connection.alias, app_label):
+            for statement in statements:
+                schema_editor.execute(statement)
+
+
+def refuse(name: str, table: str, event: str, condition: str, message: str) -> Protection:
     """Returns the operation that refuses `event` (INSERT, UPDATE or DELETE) on rows of `table` where `condition` holds.
 
     `condition` is SQL over OLD and NEW that both databases read; `message` is what the IntegrityError says.
     """
-
-    def create(apps: Any, schema_editor: Any) -> None:
-        for statement in _create_sql(schema_editor.connection.vendor, name, table, event, condition, message):
-            schema_editor.execute(statement)
-
-    def drop(apps: Any, schema_editor: Any) -> None:
-        for statement in _drop_sql(schema_editor.connection.vendor, name, table):
-            schema_editor.execute(statement)
-
-    return RunPython(create, drop)
+    return Protection(name, table, event, condition, message)

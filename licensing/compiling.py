@@ -32,6 +32,11 @@ class CompiledItem:
     def code(self) -> str:
         return str(self.content["offer"]["code"])
 
+    @property
+    def is_unrestricted_plan(self) -> bool:
+        own = self.content["module"]
+        return bool(self.content["offer"]["type"] == "plan" and own and self.content["modules"][own]["unrestricted"])
+
 
 @dataclass(slots=True)
 class Row:
@@ -71,19 +76,17 @@ def compile_rows(items: Iterable[CompiledItem]) -> list[Row]:
     """Returns the rows that `items` make, numbered in sort order."""
     rows: dict[str, Row] = {}
     for item in sorted(items, key=lambda item: (item.code, item.number)):
-        own = item.content["module"]
         for name, module in sorted(item.content["modules"].items()):
             row = rows.setdefault(name, _row(module))
-            if name == own:
+            row.unrestricted |= module["unrestricted"]
+            if name == item.content["module"]:
                 _make_own(row, item)
-            elif row.license_type == SITE:
-                row.license_number = 1
             else:
-                row.license_number += item.quantity
-                row.unrestricted |= bool(own and item.content["modules"][own]["unrestricted"])
+                _ship(row, item)
     ordered = sorted(rows.values(), key=lambda row: (row.order, row.module_name))
     for position, row in enumerate(ordered, start=1):
         row.sort_order = position
+        row.license_number = row.license_number or 1  # what is for the whole site; C-10
     return ordered
 
 
@@ -99,6 +102,15 @@ def _row(module: Mapping[str, Any]) -> Row:
         extra_flags=MARKER_FLAG if module["role"] == "marker" and module["type"] == SITE else 0,
         order=module["sort_order"],
     )
+
+
+def _ship(row: Row, item: CompiledItem) -> None:
+    """Counts what a plan or add-on brings along for users. Plans alone switch hidden modules on, so they alone add."""
+    if row.license_type == SITE or (row.hidden and item.content["offer"]["scope"] == "site"):
+        return
+    row.license_number += item.quantity
+    if row.hidden and item.is_unrestricted_plan:
+        row.unrestricted = True
 
 
 def _make_own(row: Row, item: CompiledItem) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from customers.models import Customer, CustomerUser
-from licensing.facts import CustomerFacts, HolderKind, Holding
+from licensing.facts import CustomerFacts, HolderKind, Holding, Mode
 from licensing.models import Override, Seat
 from licensing.resolution import Considered, Decision, Outcome, Step, resolve, resolve_feature
 from licensing.selectors import holding_fact, is_in_force, load_timeline, period_at, seats_held
@@ -66,17 +66,20 @@ def _because(decision: Decision) -> str:
     names = {choice.code: choice.name for choice in feature.choices}
     if decision.access.word == "edit" and decision.value is not None:
         shown = feature.behaviour.show(decision.value, names, feature.unit)
-        if decision.steps and decision.value != decision.merged:
-            return f"{shown}, by an override: {decision.steps[-1].override.mode.value.replace('_', ' ')}."
+        changing = [step for step in decision.steps if step.after != step.before]
+        if changing:
+            return f"{shown}, by an override: {changing[-1].override.mode.value.replace('_', ' ')}."
         deciding = [c.source.code for c in decision.considered if c.outcome is Outcome.COUNTS]
         return f"{shown}, from {', '.join(dict.fromkeys(deciding))}."
-    if decision.access.word == "view":
-        return "To look at only: the customer has it, the user holds nothing that lets them edit it."
-    if any(step.after is None or step.after != step.before for step in decision.steps):
-        return "Not there: an override takes it away."
-    reasons = {c.outcome for c in decision.considered}
-    if Outcome.STOPPED in reasons:
-        return "Not there: the package that gives it has stopped."
+    is_view = decision.access.word == "view"
+    so = "To look at only" if is_view else "Not there"
+    would_edit = decision.merged is not None and feature.behaviour.grants(decision.merged)
+    if would_edit or any(step.override.mode is Mode.DENY for step in decision.steps):
+        return f"{so}: an override takes {'editing' if is_view else 'it'} away."
+    if Outcome.STOPPED in {c.outcome for c in decision.considered}:
+        return f"{so}: the package that gives it has stopped."
+    if is_view:
+        return f"{so}: the customer has it, the user holds nothing that lets them edit it."
     return "Not there: the customer has it, but the user holds nothing that gives it."
 
 

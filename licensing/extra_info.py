@@ -23,7 +23,8 @@ def compose_set(names: Iterable[str]) -> str:
     """Returns `set=a,b,c` with the names in the order given. Raises BadExtraInfo where a name can't stand there."""
     listed = list(names)
     text = "set=" + ",".join(listed)
-    parse_set(text)
+    if parse_set(text) != tuple(listed):  # a comma inside a name, or a name that is empty
+        raise BadExtraInfo(f"{listed} are not all module names.")
     return text
 
 

@@ -18,7 +18,6 @@ from typing import Any
 from catalog.kinds import Value
 from licensing.facts import (
     Access,
-    Choice,
     CustomerFacts,
     FeatureDef,
     Grant,
@@ -182,10 +181,8 @@ def _decide(ground: _Ground, code: str) -> Decision:
     kind = feature.behaviour
     if value is not None and kind.grants(value):
         access = Access.EDIT
-    elif denied or value is not None or not _may_view(ground, code):
-        access, value = Access.NONE, None
     else:
-        access = Access.VIEW
+        access, value = Access.VIEW if not denied and _may_view(ground, code) else Access.NONE, None
     return Decision(feature, access, value, merged, tuple(_rank(feature, merged, considered)), tuple(steps))
 
 
@@ -212,40 +209,46 @@ def _highest_held(grant: Grant, held: frozenset[str]) -> Value | None:
 def _judged(grant: Grant) -> Iterator[tuple[Value, str | None, str | None]]:
     """Yields (value, site module, user module) for what a grant gives, the highest first.
 
-    A level whose choices name modules gives each choice up to the granted one; anything else gives its value alone.
+    A level gives each choice up to the granted one, with the modules that it names, else those of the feature; anything
+    else gives its value alone.
     """
     feature = grant.feature
-    if not any(names_modules(choice) for choice in feature.choices):
+    if not feature.choices:
         yield grant.value, feature.site_module, feature.user_module
         return
     upto = feature.choice_codes.index(str(grant.value))
     for choice in reversed(feature.choices[: upto + 1]):
-        if names_modules(choice):
-            yield choice.code, choice.site_module or feature.site_module, choice.user_module
-        else:
-            yield choice.code, feature.site_module, feature.user_module
-
-
-def names_modules(choice: Choice) -> bool:
-    return choice.site_module is not None or choice.user_module is not None
+        yield choice.code, choice.site_module or feature.site_module, choice.user_module or feature.user_module
 
 
 def _merge(ground: _Ground, feature: FeatureDef, counting: Sequence[Considered]) -> Value:
     kind, choices = feature.behaviour, feature.choice_codes
     if feature.rule != "sum":
         return kind.merge(feature.rule, [c.value for c in counting if c.value is not None], choices)
-    by_origin: dict[str, list[Value]] = defaultdict(list)  # plans: one origin counts once, by its largest
-    amounts: list[Value] = []
-    for c in counting:
-        if c.value is None:
-            continue
-        if c.source.is_plan:
-            by_origin[c.grant.origin].append(c.value)
-        else:  # add-ons: times quantity; a user holds one of a user-scoped add-on
-            quantity = 1 if c.source.is_seat and not ground.is_customer else c.source.quantity
-            amounts.append(kind.times(c.value, quantity))
-    amounts += [kind.merge("max", values, choices) for values in by_origin.values()]
+    amounts = [
+        kind.times(c.value, _quantity(ground, c.source)) for c in _summands(feature, counting) if c.value is not None
+    ]
     return kind.merge("sum", amounts, choices)
+
+
+def _summands(feature: FeatureDef, counting: Sequence[Considered]) -> list[Considered]:
+    """Returns what *sum* adds up: every add-on, and of the plans with one origin the first that gives most."""
+    kind, choices = feature.behaviour, feature.choice_codes
+    largest: dict[str, tuple[Value, Considered]] = {}
+    for c in counting:
+        if c.source.is_plan and c.value is not None:
+            most = largest.get(c.grant.origin)
+            if most is None or kind.rank(c.value, choices) > kind.rank(most[0], choices):
+                largest[c.grant.origin] = c.value, c
+    chosen = [c for _, c in largest.values()]
+    return [c for c in counting if not c.source.is_plan or any(c is plan for plan in chosen)]
+
+
+def _quantity(ground: _Ground, source: Source) -> int:
+    """Returns how often a source counts: a plan once, an add-on by its quantity; of one per user, a user holds one."""
+    if source.is_plan or (source.is_seat and not ground.is_customer):
+        return 1
+    return source.quantity
 
 
 def _override(
@@ -260,13 +263,15 @@ def _override(
     works = ground.facts.status.works
     for override in overrides:
         before = value
-        mode = override.mode
-        if not works and mode.gives:
+        mode: Mode | None = override.mode
+        if override.mode is Mode.SET:
+            denied = False
+        if override.mode.gives and not works:
             mode = Mode.AT_MOST if mode is Mode.SET else None
         if mode is Mode.DENY:
             value, denied = None, True
         elif mode is Mode.SET:
-            value, denied = override.value, False
+            value = override.value
         elif mode is not None and override.value is not None:
             value = _changed(feature, mode, value, override.value, denied)
         steps.append(Step(override, before, value))
@@ -301,9 +306,9 @@ def _may_view(ground: _Ground, code: str) -> bool:
 
 
 def _rank(feature: FeatureDef, merged: Value | None, considered: Sequence[Considered]) -> Iterator[Considered]:
-    """Marks those that would count but whose value is not the merged one as outranked (under *sum* all count)."""
+    """Marks as outranked those that would count but are no part of what was merged."""
+    counting = [c for c in considered if c.outcome is Outcome.COUNTS]
+    parts = _summands(feature, counting) if feature.rule == "sum" else [c for c in counting if c.value == merged]
     for c in considered:
-        if c.outcome is Outcome.COUNTS and feature.rule not in ("sum", "any") and c.value != merged:
-            yield replace(c, outcome=Outcome.OUTRANKED)
-        else:
-            yield c
+        is_part = c.outcome is not Outcome.COUNTS or any(c is part for part in parts)
+        yield c if is_part else replace(c, outcome=Outcome.OUTRANKED)

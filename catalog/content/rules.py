@@ -143,12 +143,16 @@ def version_gives_something(draft: DraftFacts, content: VersionContent) -> Itera
 
 
 def prerequisites_are_shipped(draft: DraftFacts, content: VersionContent) -> Iterator[PublishFault]:
-    """An add-on may rely on what the plans and add-ons that it needs ship."""
+    """An add-on may rely on what the plans and add-ons that it needs ship.
+
+    The own module of a user-scoped add-on is given by hand, beside a plan: its prerequisite is judged then (C-24).
+    """
     delivered = {*content.modules}
     if draft.offer.type == "addon":
         delivered = delivered.union(*(other.content.modules for other in draft.needs if other.content is not None))
     for module in content.ordered_modules:
-        if module.prerequisite is not None and module.prerequisite not in delivered:
+        given_by_hand = draft.offer.type == "addon" and module.role == "own" and module.is_user_module
+        if module.prerequisite is not None and module.prerequisite not in delivered and not given_by_hand:
             yield PublishFault(
                 "prerequisite_missing",
                 f"modules.{module.full_name}",

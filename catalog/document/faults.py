@@ -52,8 +52,8 @@ class BadDocument(Invalid):
 class Faults:
     """The faults found so far."""
 
-    def __init__(self, files: Sequence[str] = ()) -> None:
-        self._found: list[Fault] = []
+    def __init__(self, files: Sequence[str], found: Sequence[Fault] = ()) -> None:
+        self._found = list(found)
         self._files = {file: number for number, file in enumerate(files)}
         self._suggestions = 0
 

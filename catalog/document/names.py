@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
@@ -72,18 +72,19 @@ class Names:
         owner, dot, name = word.partition(".")
         return f"{owner.lower()}.{name}" if dot else f"{self.own_owner.lower()}.{word}"
 
-    def find(self, node: Node | None, kind: str, among: Iterable[str]) -> str | None:
+    def find(self, node: Node | None, kind: str, among: Collection[str]) -> str | None:
         """Returns the code at `node` when it is one of those; None otherwise, with a fault unless there is no node."""
         word = node.word() if node else None
-        if node is None or word is None or word in (codes := frozenset(among)):
-            return word
-        if self.are_complete:
-            self.faults.add(node.place, f"There is no {kind} {word!r}.{self.faults.similar(word, codes)}")
-        return None
+        return word if node and word is not None and self.knows(node, kind, word, among) else None
 
-    def find_all(self, nodes: Iterable[Node], kind: str, among: Iterable[str]) -> tuple[str, ...]:
-        codes = frozenset(among)
-        return tuple(self._once((node, self.find(node, kind, codes)) for node in nodes))
+    def knows(self, node: Node, kind: str, word: str, among: Collection[str]) -> bool:
+        """Whether `word` is one of those. If not, that is a fault (unless it may stand in a file nobody could read)."""
+        if word not in among and self.are_complete:
+            self.faults.add(node.place, f"There is no {kind} {word!r}.{self.faults.similar(word, among)}")
+        return word in among
+
+    def find_all(self, nodes: Iterable[Node], kind: str, among: Collection[str]) -> tuple[str, ...]:
+        return tuple(self._once((node, self.find(node, kind, among)) for node in nodes))
 
     def module(self, node: Node | None, wanted: str = "") -> str | None:
         """Returns the full name of the module at `node`, of the type `wanted` if any; None otherwise, with a fault."""

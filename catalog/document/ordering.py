@@ -46,7 +46,8 @@ def _whole_order(order: Sequence[str], placed: Mapping[str, int]) -> list[str]:
             last = code
         else:
             followers.setdefault(last, []).append(code)
-    by_position = sorted(placed, key=lambda code: (placed[code], code))
+    rank = {code: number for number, code in enumerate(order, 1)}
+    by_position = sorted(placed, key=lambda code: (placed[code], rank.get(code, 0), code))
     first = next((code for code in order if code in placed), None)
     whole: list[str] = []
     for code in by_position:

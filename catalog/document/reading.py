@@ -23,7 +23,7 @@ from catalog.document.entries import (
     SolutionEntry,
     TierEntry,
 )
-from catalog.document.faults import Faults
+from catalog.document.faults import Fault, Faults
 from catalog.document.names import CODE, MODULE, NOTHING, OWNER, Known, Names, check_cycles
 from catalog.document.nodes import Node, Record, Source, compose
 from catalog.kinds import KINDS, BadValue, Kind, Value
@@ -47,13 +47,17 @@ LARGEST_RANK: Final = 32_767
 LARGEST_NUMBER: Final = 2_147_483_647
 
 
-def parse(sources: Sequence[Source], *, own_owner: str, known: Known = NOTHING) -> CatalogDocument:
+def parse(
+    sources: Sequence[Source], *, own_owner: str, known: Known = NOTHING, unread: Sequence[Fault] = ()
+) -> CatalogDocument:
     """Returns what the files say together. Raises BadDocument with every fault in them.
 
-    `own_owner` is the owner whose modules need no prefix; `known` is what the catalog at hand holds already.
+    `own_owner` is the owner whose modules need no prefix; `known` is what the catalog at hand holds already; `unread`
+    tells of further files that nobody could read.
     """
-    faults = Faults([source.name for source in sources])
+    faults = Faults([source.name for source in sources], unread)
     names = Names(known, own_owner.upper(), faults)
+    names.are_complete = not unread
     reading = _Reading(names)
     for source in sources:
         root = compose(source, faults)
@@ -185,10 +189,7 @@ class _Reading:
             markers = []
             for tier, node in record.pairs("site_markers"):
                 module = self.names.module(node, "site")
-                if tier not in self.names.tiers and self.names.are_complete:
-                    similar = self.faults.similar(tier, self.names.tiers)
-                    self.faults.add(node.place, f"There is no tier {tier!r}.{similar}")
-                elif module is not None:
+                if self.names.knows(node, "tier", tier, self.names.tiers) and module is not None:
                     markers.append((tier, module))
             description = record.text("description", DESCRIPTION_LENGTH, lines=True)
             yield SolutionEntry(record.place, code, record.name(NAME_LENGTH), description, tuple(markers))
@@ -269,7 +270,6 @@ class _Reading:
         scope = "user" if is_plan else record.one_of("scope", SCOPES)
         needs = self.names.find_all(record.items("needs"), "plan or add-on", self.names.offers)
         excludes = self.names.find_all(record.items("excludes"), "plan or add-on", self.names.offers)
-        plans = [name for name, offer in self.names.offers.items() if offer and offer.type == "plan"]
         entry = OfferEntry(
             place=record.place,
             code=code,
@@ -281,17 +281,30 @@ class _Reading:
             solutions=self._solutions_of(record) if is_plan else (),
             tier=self.names.find(record.get("tier"), "tier", self.names.tiers) if is_plan else None,
             module=self._own_module(record, scope),
-            includes=self.names.find_all(record.items("includes"), "plan", {*self.sections["plans"], *plans}),
+            includes=self.names.find_all(record.items("includes"), "plan", self._plan_codes()),
             extra_modules=self.names.all_modules(record.items("extra_modules")),
             grants=tuple(self._grants(record)),
             needs=needs,
             excludes=excludes,
             max_quantity=None if is_plan else record.number("max_quantity", 1, LARGEST_NUMBER),
         )
-        for other in (*needs, *excludes):
+        if entry.for_sale:
+            self._check_for_sale(record, is_plan)
+        for other in dict.fromkeys((*needs, *excludes)):
             if other == code or (other in needs and other in excludes):
-                self.faults.add(record.place, f"It can't need or exclude {other!r}: {_why(other == code)}.")
+                why = "that is itself" if other == code else "it says both"
+                self.faults.add(record.place, f"It can't need or exclude {other!r}: {why}.")
         return entry
+
+    def _check_for_sale(self, record: Record, is_plan: bool) -> None:
+        if record.get("module") is None:
+            self.faults.add(record.place, "What is for sale needs a module of its own; or say `for_sale: false`.")
+        if is_plan and not record.items("solutions"):
+            self.faults.add(record.place, "A plan for sale covers at least one solution.")
+
+    def _plan_codes(self) -> set[str]:
+        known = {code for code, offer in self.names.offers.items() if offer and offer.type == "plan"}
+        return known | set(self.sections["plans"])
 
     def _solutions_of(self, record: Record) -> tuple[str, ...]:
         return self.names.find_all(record.items("solutions"), "solution", self.names.solutions)
@@ -306,12 +319,8 @@ class _Reading:
 
     def _grants(self, record: Record) -> Iterator[tuple[str, Value]]:
         for code, node in record.pairs("features"):
-            if code not in self.names.features:
-                if self.names.are_complete:
-                    similar = self.faults.similar(code, self.names.features)
-                    self.faults.add(node.place, f"There is no feature {code!r}.{similar}")
-                continue
-            feature = self.names.features[code]
+            self.names.knows(node, "feature", code, self.names.features)
+            feature = self.names.features.get(code)
             if feature is None:
                 continue
             raw = node.word() if feature.kind == "level" else node.value()
@@ -332,15 +341,7 @@ class _Reading:
             includes[entry.code] = list(entry.includes)
             if entry.module and taken.setdefault(entry.module, entry.code) != entry.code:
                 self.faults.add(entry.place, f"{taken[entry.module]!r} has the module {entry.module!r} already.")
-            if entry.for_sale and not entry.module:
-                self.faults.add(entry.place, "What is for sale needs a module of its own; or say `for_sale: false`.")
-            if entry.type == "plan" and entry.for_sale and not entry.solutions:
-                self.faults.add(entry.place, "A plan for sale covers at least one solution.")
         check_cycles(includes, self._places("plans", "add_ons"), "includes", self.faults)
-
-
-def _why(is_itself: bool) -> str:
-    return "that is itself" if is_itself else "it says both"
 
 
 def _code_problem(section: str, code: str) -> str:

@@ -22,7 +22,7 @@ from catalog.document import (
     Fault,
     OfferEntry,
 )
-from catalog.errors import PublishFault, PublishingNeedsReview
+from catalog.errors import PublishFault, PublishingNeedsReview, PublishRefused
 from catalog.kinds import UNLIMITED, Value
 from catalog.models import Offer, Version
 from catalog.services import drafting, publishing
@@ -30,7 +30,7 @@ from catalog.services.conflicts import find_conflicts
 from catalog.services.defining import Change, Definitions
 from catalog.services.mapping import draft_facts
 from customers.actor import Actor
-from customers.audit import record
+from customers.audit import Event, record_all
 
 _MOST_NAMES: Final = 4  # in a changelog line written for somebody who wrote none
 _NO_NEWS: Final = "Other words or modules; the features are the same."
@@ -74,15 +74,14 @@ def apply_document(
         raise BadDocument(conflicts)
     definitions = Definitions(document)
     definitions.write()
-    for change in definitions.changes:
-        record(
-            actor=actor,
-            action=f"{change.kind}.{'created' if change.is_new else 'changed'}",
-            object_type=change.kind,
-            object_code=change.code,
-            changes=change.fields,
-            at=at,
-        )
+    record_all(
+        actor=actor,
+        at=at,
+        events=[
+            Event(f"{change.kind}.{'created' if change.is_new else 'changed'}", change.kind, change.code, change.fields)
+            for change in definitions.changes
+        ],
+    )
     drafts = _Drafts(definitions.offers, actor, at, changelog)
     outcomes = drafts.make(_in_order(document), publish=publish)
     if drafts.faults:
@@ -197,18 +196,22 @@ class _Drafts:
 
     def _publish(self, entry: OfferEntry, draft: Any) -> Any:
         """Returns the published version, or None when the draft has faults."""
-        needs_line = not draft.changelog and draft.offer.versions.frozen().exists()
-        if needs_line:
-            draft.changelog = self._changelog or _NO_NEWS
-        preview = publishing.preview(version=draft, at=self._at)
-        if preview.faults or preview.diff is None:
+        try:
+            if not draft.changelog and draft.offer.versions.frozen().exists():
+                draft = self._write_changelog(draft)
+            return publishing.publish(version=draft, actor=self._actor, at=self._at, four_eyes=False)
+        except PublishRefused as refusal:
             self._failed.add(entry.code)
-            self.faults += [_fault_in(entry, fault) for fault in preview.faults]
+            self.faults += [_fault_in(entry, fault) for fault in refusal.faults]
             return None
-        if needs_line:
-            line = self._changelog or _news(preview.diff)
-            draft = drafting.update_draft(version=draft, changelog=line, actor=self._actor, at=self._at)
-        return publishing.publish(version=draft, actor=self._actor, at=self._at, four_eyes=False)
+
+    def _write_changelog(self, draft: Version) -> Version:
+        line = self._changelog
+        if not line:
+            draft.changelog = _NO_NEWS  # or the preview would miss it
+            preview = publishing.preview(version=draft, at=self._at)
+            line = _news(preview.diff) if preview.diff else _NO_NEWS
+        return drafting.update_draft(version=draft, changelog=line, actor=self._actor, at=self._at)
 
 
 def _news(changes: Diff) -> str:

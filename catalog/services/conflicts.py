@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Q
 
 from catalog.document import CatalogDocument, Fault, FeatureEntry, ModuleEntry
 from catalog.models import Feature, Module, Offer, SiteMarker, Tier, Version, VersionFeature
@@ -21,11 +21,10 @@ def find_conflicts(document: CatalogDocument) -> list[Fault]:
 
 def _published_features(document: CatalogDocument) -> Iterator[Fault]:
     """Kind, rule, unit and counting stay as first published; choices keep their order, and none goes (F-4)."""
-    newest = VersionFeature.objects.filter(feature=OuterRef("pk")).order_by("-version__published_at", "-version")
-    rows: Any = Feature.objects.annotate(newest=Subquery(newest.values("version")[:1])).exclude(newest=None)
-    published = {row.code: row for row in rows.order_by()}
+    published = set(VersionFeature.objects.order_by().values_list("feature_id", flat=True).distinct())
+    rows = {row.code: row for row in Feature.objects.prefetch_related("choices").order_by() if row.pk in published}
     for entry in document.features:
-        row = published.get(entry.code)
+        row = rows.get(entry.code)
         if row is None:
             continue
         for name in ("kind", "rule", "unit", "counts"):
@@ -34,12 +33,16 @@ def _published_features(document: CatalogDocument) -> Iterator[Fault]:
                 message = f"A published version names this feature, so its {name} stays {was!r}, not {now!r}."
                 yield Fault.at(entry.place, message)
         if row.kind == entry.kind == "level":
-            yield from _published_choices(entry, Version.objects.select_related("offer").get(pk=row.newest))
+            yield from _published_choices(entry, row)
 
 
-def _published_choices(entry: FeatureEntry, version: Any) -> Iterator[Fault]:
+def _published_choices(entry: FeatureEntry, row: Any) -> Iterator[Fault]:
+    choices = [choice.code for choice in entry.choices]
+    if choices == [choice.code for choice in row.choices.all()]:
+        return
+    version: Any = Version.objects.filter(published_features__feature=row).order_by("-published_at", "-pk").first()
     published = [choice["code"] for choice in version.content["features"][entry.code]["choices"]]
-    if published != [choice.code for choice in entry.choices if choice.code in published]:
+    if published != [code for code in choices if code in published]:
         order = " < ".join(published)
         yield Fault.at(entry.place, f"{version} is published with the choices {order}: they stay, in this order.")
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from django.conf import settings
 
 from catalog.document import (
-    BadDocument,
     CatalogDocument,
     Fault,
     Known,
@@ -37,9 +36,7 @@ def read_catalog(paths: Iterable[Path]) -> CatalogDocument:
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
             faults.append(_fault_of(path, "This isn't UTF-8 text.", line))
-    if faults:
-        raise BadDocument(faults)
-    return parse(sources, own_owner=settings.OWN_OWNER, known=known_names())
+    return parse(sources, own_owner=settings.OWN_OWNER, known=known_names(), unread=faults)
 
 
 def _files(paths: Iterable[Path], faults: list[Fault]) -> Iterator[Path]:

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import OuterRef, Subquery
 
 from catalog.content import (
     ChoiceContent,
@@ -169,9 +168,11 @@ def _tiers(names: Names) -> dict[str, TierFacts]:
 
 def _published_definitions(features: list[int]) -> dict[str, PublishedDefinition]:
     """Returns, per feature, how the newest version naming it froze it: no choice is ever dropped, so one says all."""
-    newest = VersionFeature.objects.filter(feature=OuterRef("pk")).order_by("-version__published_at", "-version")
-    named = Feature.objects.filter(pk__in=features).annotate(newest=Subquery(newest.values("version")[:1]))
-    wanted = {code: version for code, version in named.order_by().values_list("code", "newest") if version is not None}
+    # Which is newest is found out here: a database would read the contents of all versions to sort them.
+    oldest_first = Version.objects.frozen().order_by("published_at", "pk").values_list("pk", flat=True)
+    ages = {pk: age for age, pk in enumerate(oldest_first)}
+    pairs = VersionFeature.objects.filter(feature__in=features).order_by().values_list("feature__code", "version")
+    wanted = dict(sorted(pairs, key=lambda pair: ages[pair[1]]))  # the newest of each feature comes last, and stays
     rows = Version.objects.filter(pk__in=set(wanted.values())).select_related("offer")
     contents = {row.pk: (str(row), frozen_content(row)) for row in rows}
     known: dict[str, PublishedDefinition] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from catalog.kinds import KINDS, UNLIMITED, BadValue
+from catalog.kinds import UNLIMITED, BadValue, Value
 from catalog.models import Feature, Version
 from customers import audit
 from customers.actor import Actor
@@ -50,7 +50,8 @@ def grant_override(
                 blocking={"kind": "override", "code": str(live.pk)},
                 next_action="End that one first.",
             )
-        unlimited = value == "unlimited" or value is UNLIMITED
+        # A level may have a choice that is called unlimited, so it is not the word that says so.
+        unlimited = mode is not Mode.DENY and _parse(definition, value) is UNLIMITED
         override = Override.objects.create(
             customer=customer,
             user=user,
@@ -58,7 +59,7 @@ def grant_override(
             definition=definition.as_json() | {"code": definition.code},
             mode=mode.value,
             value=None if unlimited or mode is Mode.DENY else value,
-            unlimited=unlimited and mode is not Mode.DENY,
+            unlimited=unlimited,
             reason=reason,
             starts_at=starts_at or commit.at,
             ends_at=ends_at,
@@ -110,10 +111,14 @@ def _faults(
             faults.append({"field": "value", "message": "A deny has no value."})
         return faults
     try:
-        KINDS[feature.kind].parse(value, feature.choice_codes)
+        _parse(feature, value)
     except BadValue as fault:
         faults.append({"field": "value", "message": str(fault)})
     return faults
+
+
+def _parse(feature: FeatureDef, value: Any) -> Value:
+    return feature.behaviour.parse(value, feature.choice_codes)
 
 
 def _changed(commit: Commit, override: Override, action: str) -> None:

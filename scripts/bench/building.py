@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from django.core.management import call_command
 from django.db import connection
@@ -19,11 +18,11 @@ from django.db.models import Max
 from catalog.models import Offer
 from customers import audit
 from customers.actor import SYSTEM
-from customers.models import Customer, CustomerUser
+from customers.models import ApiClient, Customer, CustomerUser
 from customers.services.keys import create_client, issue_key, revoke_key
 from licensing import facts
 from licensing.explaining import content_at
-from licensing.models import ChangeSet, EntitlementSet, Override, Package, Seat, UserPeriod
+from licensing.models import ChangeSet, EntitlementSet, Override, Package, UserPeriod
 from licensing.reading import read_user
 from licensing.resolution import canonical, resolve
 from licensing.selectors import holding_digest, holding_json, is_in_force, load_timeline, period_at, seats_held
@@ -37,6 +36,7 @@ from scripts.bench.population import Kind, Mix, Population, customer_code, user_
 
 SEED = Path(__file__).resolve().parents[2] / "catalog" / "seed"
 LIMIT = "send-email-to"
+CLIENT = "Benchmark"
 
 # Everybody new, each with the user of their kind whom the services made: kinds[1] is of kind 0.
 _COPIES = """
@@ -109,17 +109,11 @@ def populate(population: Population) -> None:
 def new_key() -> str:
     """Returns a key for the benchmark's API client, which may read entitlements everywhere; older keys die."""
     at = database_clock()
-    client = create_client_once()
+    found = ApiClient.objects.filter(name=CLIENT).first()
+    client = found or create_client(actor=SYSTEM, name=CLIENT, scopes=["entitlements:read"], at=at)
     for key in client.keys.filter(revoked_at=None):
         revoke_key(actor=SYSTEM, key=key, at=at)
     return issue_key(actor=SYSTEM, client=client, at=at)[1]
-
-
-def create_client_once() -> Any:
-    from customers.models import ApiClient
-
-    found = ApiClient.objects.filter(name="Benchmark").first()
-    return found or create_client(actor=SYSTEM, name="Benchmark", scopes=["entitlements:read"], at=database_clock())
 
 
 def _create_customer(number: int, mix: Mix, users: int) -> None:

@@ -1,4 +1,4 @@
-"""Who there is in a benchmark: customers of very different size, users of many kinds. Pure: the same for the same sizes.
+"""Who there is in a benchmark: customers of very different size, users of many kinds. Pure.
 
 User `n` of a customer is always of kind `n % len(kinds)`, so anybody can name a random user without asking a database.
 """
@@ -15,6 +15,7 @@ SALES = ("sales-essentials", "sales-premium")
 SERVICE = ("service-essentials", "service-premium")
 MARKETING = ("marketing-essentials", "marketing-premium")
 CALENDAR = ("calendar-synchronization",)
+COMBINATIONS = 12  # at most so many are in use at one customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,12 @@ class Mix:
 
     @cached_property
     def kinds(self) -> tuple[Kind, ...]:
-        """Every combination that its users can hold, somebody with an override of their own, and somebody who left."""
+        """Combinations that its users can hold, somebody with an override of their own, and somebody who left."""
         choices = [("", *alternatives) for alternatives in (*self.plans, *((add_on,) for add_on in self.for_users))]
         combinations = [tuple(code for code in chosen if code) for chosen in product(*choices)]
         # An add-on for users is of use to those who hold a plan.
         held = [codes for codes in combinations if not codes or set(codes) - set(self.for_users)]
+        held = held[:: -(-len(held) // COMBINATIONS)]  # evenly spread over all
         return (*(Kind(codes) for codes in held), Kind(held[-1], has_override=True), Kind(is_former=True))
 
     def items(self, users: int) -> dict[str, int]:

@@ -7,7 +7,7 @@ from scripts.bench.views import NaiveEntitlements, Nothing, Worker
 urlpatterns = [
     path("bench/nothing/", Nothing.as_view()),
     path("bench/worker/", Worker.as_view()),
-    path("bench/naive/<code:customer>/<code:user>/", NaiveEntitlements.as_view()),
+    path("bench/naive/<str:customer>/<str:user>/", NaiveEntitlements.as_view()),
     path("", include("config.urls")),
 ]
 

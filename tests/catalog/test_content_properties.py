@@ -63,7 +63,7 @@ def any_grants() -> st.SearchStrategy[dict[FeatureDefinition, object]]:
 @st.composite
 def any_draft(draw: st.DrawFn, code: str, includes: tuple[OtherOffer, ...] = ()) -> DraftFacts:
     extras = draw(st.sets(st.sampled_from(["extra", "one-cal"])))
-    return plan(
+    draft = plan(
         code,
         draw(any_grants()),
         includes=includes,
@@ -72,6 +72,7 @@ def any_draft(draw: st.DrawFn, code: str, includes: tuple[OtherOffer, ...] = ())
         tier=draw(st.sampled_from([None, ESSENTIALS, PREMIUM])),
         max_quantity=draw(st.none() | st.integers(1, 9)),
     )
+    return replace(draft, positions={definition.code: place for place, definition in enumerate(POOL)})
 
 
 @st.composite

@@ -122,6 +122,15 @@ class TestFaults:
         assert faults_of(plan("calendar", type="addon", **facts)) == {}
         assert faults_of(plan("premium", **facts)) == {"prerequisite_missing": ["modules.superoffice.web"]}
 
+    def test_what_an_add_on_given_by_hand_needs_is_judged_when_it_is_given(self) -> None:
+        by_hand = module("calendar", hidden=False, prerequisite=full("user"))
+        draft = plan("x", {SALES: True}, type="addon", module=by_hand.full_name, modules=(by_hand, USER_MODULE))
+        assert faults_of(draft) == {}
+        site = module("calendar", SITE, prerequisite=full("user"))
+        assert faults_of(replace(knowing(draft, site), offer=replace(draft.offer, scope="site"))) == {
+            "prerequisite_missing": ["modules.superoffice.calendar"]
+        }
+
     def test_a_user_module_without_any_of_its_counterparts(self) -> None:
         lone = switch("sales", user_module=full("sale-cal"))
         pairs = {full("sale-cal"): frozenset({full("sale"), full("sale-lite")})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -60,23 +61,26 @@ def call(verb: str, code: str, arguments: dict[str, Any]) -> None:
     function(**target, actor=SYSTEM, at=NOON, **arguments)
 
 
-def frozen() -> dict[int, tuple[Any, ...]]:
+PARTS = {
+    "grants": ("feature_id", "value", "unlimited"),
+    "includes": ("offer_id",),
+    "extra_modules": ("module_id",),
+    "rules": ("verb", "offer_id"),
+    "published_features": ("feature_id",),
+}
+
+
+def frozen() -> dict[int, dict[str, Any]]:
     """Returns everything that is for good about every published version, with the rows that belong to it."""
     return {
-        row.pk: (
-            row.number,
-            row.content,
-            row.digest,
-            row.changelog,
-            row.effective_from,
-            row.published_at,
-            sorted(row.grants.values_list("feature", "unlimited")),
-            sorted(row.includes.values_list("offer")),
-            sorted(row.extra_modules.values_list("module")),
-            sorted(row.rules.values_list("verb", "offer")),
-            sorted(row.published_features.values_list("feature")),
-        )
-        for row in Version.objects.frozen()
+        row.pk: {
+            "content": (row.number, row.content, row.digest, row.changelog, row.effective_from, row.published_at),
+            **{
+                part: sorted(repr([getattr(entry, name) for name in names]) for entry in getattr(row, part).all())
+                for part, names in PARTS.items()
+            },
+        }
+        for row in Version.objects.frozen().prefetch_related(*PARTS)
     }
 
 
@@ -86,16 +90,14 @@ class TestWhateverIsCalled:
     def _shop(self) -> None:
         Shop()
 
-    @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    @given(st.lists(any_call(), min_size=3, max_size=12))
+    @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.lists(any_call(), min_size=3, max_size=10))
     def test_published_content_never_changes(self, calls: list[tuple[str, str, dict[str, Any]]]) -> None:
         with transaction.atomic():
             known = frozen()
             for verb, code, arguments in calls:
-                try:
+                with suppress(Refusal, ValidationError):
                     call(verb, code, arguments)
-                except (Refusal, ValidationError):
-                    pass
                 now = frozen()
                 assert {pk: now[pk] for pk in known} == known
                 known = now

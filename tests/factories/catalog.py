@@ -193,9 +193,13 @@ def draft(
     who: Any = {"actor": by, "at": at}
     version = drafting.draft_from(offer=offer, **who)
     drafting.update_draft(version=version, changelog=changelog, max_quantity=max_quantity, **who)
-    drafting.set_includes(version=version, codes=includes, **who)
-    drafting.set_extra_modules(version=version, names=extra_modules, **who)
-    drafting.set_rules(version=version, needs=needs, excludes=excludes, **who)
+    stale = version.base is not None  # the draft begins with what the version before it said
+    if includes or stale:
+        drafting.set_includes(version=version, codes=includes, **who)
+    if extra_modules or stale:
+        drafting.set_extra_modules(version=version, names=extra_modules, **who)
+    if needs or excludes or stale:
+        drafting.set_rules(version=version, needs=needs, excludes=excludes, **who)
     return drafting.set_grants(version=version, grants=grants or {}, **who)
 
 

@@ -4,7 +4,8 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -15,7 +16,7 @@ def broken_database(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> nullcontext[None]:
         raise OperationalError("could not connect to db.internal as planarium with password hunter2")
 
-    monkeypatch.setattr(type(connection), "cursor", refuse)
+    monkeypatch.setattr(connections["default"], "cursor", refuse)
 
 
 @pytest.mark.django_db
@@ -43,7 +44,8 @@ def test_a_process_with_an_up_to_date_database_is_ready(client: Client) -> None:
 
 @pytest.mark.django_db
 def test_a_missing_migration_makes_it_not_ready(client: Client) -> None:
-    MigrationRecorder(connection).record_unapplied("customers", "0001_initial")
+    newest = MigrationLoader(connection).graph.leaf_nodes("licensing")[0]
+    MigrationRecorder(connection).record_unapplied(*newest)
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {"status": "not ready", "checks": {"database": "ok", "migrations": "failed"}}

@@ -1,23 +1,20 @@
 """What migrations forbid by `refuse(...)` is forbidden in the database as it stands after the last of them."""
 
-from inspect import getclosurevars
-
 import pytest
 from django.db import connection
-from django.db.migrations import RunPython
 
+from customers.protection import Protection
 from tests.project.test_migrations import flatten, own_migrations
 
 
 def refusals() -> set[tuple[str, str]]:
     """Returns (trigger, table) of every `refuse(...)` in our migrations."""
-    closures = [
-        getclosurevars(operation.code).nonlocals
+    return {
+        (operation.name, operation.table)
         for migration in own_migrations()
         for operation in flatten(list(migration.operations))
-        if isinstance(operation, RunPython) and operation.code.__module__ == "customers.protection"
-    ]
-    return {(closure["name"], closure["table"]) for closure in closures}
+        if isinstance(operation, Protection)
+    }
 
 
 def triggers() -> set[tuple[str, str]]:

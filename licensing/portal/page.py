@@ -1,0 +1,174 @@
+"""What the template of the users page shows: meters, rows, pickers and boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from customers.models import CustomerUser
+from licensing.portal.choices import Board, Entry, Examined, Question, rebase
+from licensing.portal.listing import on_show
+from licensing.portal.words import Fault, listed
+from licensing.seating import Assignable
+
+NEARLY_FULL = 0.85
+
+
+@dataclass(frozen=True)
+class Meter:
+    """How many seats of a module are taken. `total` says nothing where it is `unlimited`."""
+
+    module: str
+    name: str
+    used: int
+    total: int
+    unlimited: bool
+
+    @property
+    def free(self) -> int:
+        return max(self.total - self.used, 0)
+
+    @property
+    def is_full(self) -> bool:
+        return not self.unlimited and self.used >= self.total
+
+    @property
+    def state(self) -> str:
+        if self.unlimited:
+            return "ok"
+        return "full" if self.is_full else "near" if self.used >= NEARLY_FULL * self.total else "ok"
+
+    @property
+    def left(self) -> str:
+        """What an option says after the name: "3 left", "full", nothing for unlimited ones."""
+        return "" if self.unlimited else "full" if self.is_full else f"{self.free} left"
+
+
+@dataclass(frozen=True)
+class Option:
+    meter: Meter
+    covers: str  # the pickers in which it stands, where it stands in several
+    is_chosen: bool
+    is_disabled: bool
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A picker in a row."""
+
+    key: str
+    label: str
+    options: Sequence[Option]
+
+    @property
+    def chosen(self) -> str:
+        return next((option.meter.name for option in self.options if option.is_chosen), "")
+
+
+@dataclass(frozen=True)
+class Box:
+    """What is given beside the plans."""
+
+    meter: Meter
+    is_checked: bool
+    is_disabled: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    user: CustomerUser
+    was: str
+    cells: Sequence[Cell]
+    boxes: Sequence[Box]
+    is_changed: bool = False
+    accept_loss: bool = False
+    fault: Fault | None = None
+    question: Question | None = None
+
+    @property
+    def status(self) -> str:
+        if self.user.is_former_employee:
+            return "Former employee"
+        return "Active" if self.user.can_log_in else "Can’t log in"
+
+    @property
+    def asks(self) -> str:
+        """The question in words: what would go, and with it which solutions."""
+        if self.question is None:
+            return ""
+        released, lost = listed(self.question.released), listed(self.question.lost)
+        given = f"{listed(self.question.assigned)} takes the place of" if self.question.assigned else "Without"
+        return f"{given} {released}: {self.user.name} would lose {lost}."
+
+    @property
+    def losses(self) -> str:
+        return listed(self.question.lost) if self.question else ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Makes rows of users, by one board and one count of the seats taken."""
+
+    board: Board
+    used: Mapping[str, int]
+
+    @cached_property
+    def meters(self) -> dict[str, Meter]:
+        return {assignable.module: self._meter(assignable) for assignable in on_show(self.board)}
+
+    @property
+    def counted(self) -> list[Meter]:
+        """The meters worth a look: plans, and whatever else runs out."""
+        plans = {option.module for picker in self.board.pickers for option in picker.options}
+        return [meter for meter in self.meters.values() if meter.module in plans or not meter.unlimited]
+
+    def rows(self, users: Iterable[CustomerUser], held: Mapping[int, frozenset[str]]) -> list[Row]:
+        """Returns the rows as recorded."""
+        return [self._row(Entry(user.code), user, held[user.pk]) for user in users]
+
+    def rows_again(
+        self, examined: Iterable[Examined], users: Mapping[str, CustomerUser], held: Mapping[int, frozenset[str]]
+    ) -> list[Row]:
+        """Returns the rows with what was entered and what is in the way; users that don't exist are left out."""
+        known = [(row, users[row.entry.user.lower()]) for row in examined if row.entry.user.lower() in users]
+        return [self._row(row.entry, user, held[user.pk], row) for row, user in known]
+
+    def _meter(self, assignable: Assignable) -> Meter:
+        module, used = assignable.module, self.used.get(assignable.module, 0)
+        return Meter(module, self.board.name(module), used, assignable.total, assignable.unrestricted)
+
+    def _row(self, entry: Entry, user: CustomerUser, held: frozenset[str], examined: Examined | None = None) -> Row:
+        shown = rebase(self.board, entry, held) if examined else Entry(user.code, held, {}, self.board.extras_in(held))
+        before = self.board.selection(held)
+        plans = before | dict(shown.plans)
+        return Row(
+            user=user,
+            was=" ".join(sorted(held)),
+            cells=[self._cell(index, plans[picker.key], held) for index, picker in enumerate(self.board.pickers)],
+            boxes=[self._box(extra.module, extra.module in shown.extras, held) for extra in self.board.extras],
+            is_changed=plans != before or shown.extras != self.board.extras_in(held),
+            accept_loss=entry.accept_loss,
+            fault=examined.fault if examined else None,
+            question=examined.question if examined else None,
+        )
+
+    def _cell(self, index: int, chosen: str, held: frozenset[str]) -> Cell:
+        picker = self.board.pickers[index]
+        return Cell(
+            picker.key,
+            picker.label,
+            [
+                Option(
+                    meter=self.meters[option.module],
+                    covers=" ".join(sorted(option.solutions)) if len(option.solutions) > 1 else "",
+                    is_chosen=option.module == chosen,
+                    is_disabled=self.meters[option.module].is_full and option.module not in (chosen, *held),
+                )
+                for option in picker.options
+            ],
+        )
+
+    def _box(self, module: str, is_checked: bool, held: frozenset[str]) -> Box:
+        meter = self.meters[module]
+        return Box(meter, is_checked, meter.is_full and not is_checked and module not in held)

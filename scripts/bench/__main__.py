@@ -1,0 +1,46 @@
+"""`make bench`: how fast the entitlement read is, beside a view that does nothing and one that does it the naive way.
+
+`Options` tells what it reads from the environment. Prints a table, writes var/bench.json, and exits 1 when a goal is
+missed, 2 when there was nothing to measure. docs/benchmark.md tells what the figures mean.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from scripts import debian, postgres
+from scripts.bench import reporting
+from scripts.bench.databases import Databases
+from scripts.bench.lines import GOALS, LINES, Run, figures_of
+from scripts.bench.load import LoadError
+from scripts.bench.measuring import measure
+from scripts.bench.options import Options
+from scripts.bench.preparing import CannotPrepareError, prepare
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every `finally` stops what it started
+    try:
+        return bench(Options.of(os.environ))
+    except (ValueError, postgres.NoPostgresError, debian.CannotInstallError, CannotPrepareError, LoadError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+
+
+def bench(options: Options) -> int:
+    with postgres.server() as url:
+        sites = prepare(Databases(url), options)
+        rounds, memory = measure(sites, options)
+    run = Run(rounds, sites["large"].statements, sites["large"].contents.client_mb)
+    figures = [figures_of(line, rounds, sites[line.crowd].statements) for line in LINES]
+    verdicts = [goal.judged(run) for goal in GOALS]
+    report = reporting.document(options, sites, figures, verdicts, memory, run.generator_share)
+    reporting.write(report, options)
+    print(f"\n{reporting.table(figures, sites)}\n\n{reporting.goals(verdicts)}\n\nWritten to {options.output}.")
+    return 0 if all(verdict.is_met for verdict in verdicts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

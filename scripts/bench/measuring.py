@@ -1,0 +1,94 @@
+"""The run itself: real servers, real requests, every line in short turns with the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from random import Random
+from typing import Any
+
+from scripts.bench.lines import ENTITLEMENTS, LINES, NAIVE, WORKER, Line
+from scripts.bench.load import Load, LoadError, Sample, get
+from scripts.bench.options import Options
+from scripts.bench.preparing import Site
+from scripts.bench.server import WORKERS, memory_mb, running
+
+SLICE_SECONDS = 0.5
+CONNECTIONS_PER_WORKER = 2
+RANDOM_USERS = 5_000  # per turn: more than it gets round to
+ALIKE = 20
+
+
+class DifferentAnswersError(LoadError):
+    """The naive reading and the product disagree, so their speeds can't be compared."""
+
+
+def measure(sites: Mapping[str, Site], options: Options) -> tuple[list[dict[str, Sample]], dict[str, int]]:
+    """Returns per round each line's sample, and per crowd the most memory that one of its workers held, in MB.
+
+    Raises LoadError.
+    """
+    dice = Random(options.users)  # noqa: S311 - whom to ask about, not a secret
+    with ExitStack() as stack:
+        ports = {crowd: stack.enter_context(running(site.environment)) for crowd, site in sites.items()}
+        loads = {crowd: stack.enter_context(_load(ports[crowd], site)) for crowd, site in sites.items()}
+        for crowd, site in sites.items():
+            _refuse_different_answers(loads[crowd], site, dice)
+        turn = _Turn(sites, loads, dice)
+        for line in LINES:
+            turn.take(line, min(1.0, options.seconds))
+        rounds = [turn.round(options.seconds) for _ in range(options.rounds)]
+        memory = {crowd: max(memory_mb(pid) or 0 for pid in load.workers) for crowd, load in loads.items()}
+    return rounds, memory
+
+
+def _load(port: int, site: Site) -> Load:
+    whoami = get(WORKER, site.key)
+    return Load(port=port, workers=WORKERS, per_worker=CONNECTIONS_PER_WORKER, whoami=whoami)
+
+
+class _Turn:
+    def __init__(self, sites: Mapping[str, Site], loads: Mapping[str, Load], dice: Random) -> None:
+        self.sites, self.loads, self.dice = sites, loads, dice
+
+    def take(self, line: Line, seconds: float) -> Sample:
+        """Lets one line have the machine. Raises LoadError unless every answer is a 200."""
+        site = self.sites[line.crowd]
+        requests = line.requests(site.population, site.key, RANDOM_USERS, self.dice)
+        sample = self.loads[line.crowd].run(requests, seconds)
+        if set(sample.statuses) != {200}:
+            raise LoadError(f"{line.label}: answers other than 200: {dict(sample.statuses)}.")
+        return sample
+
+    def round(self, seconds: float) -> dict[str, Sample]:
+        """Gives each line `seconds`, in turns of half a second at most; every other pass goes backwards."""
+        samples = {line.code: Sample() for line in LINES}
+        passes = max(1, round(seconds / SLICE_SECONDS))
+        order: Sequence[Line] = LINES
+        for _ in range(passes):
+            for line in order:
+                samples[line.code].add(self.take(line, seconds / passes))
+            order = order[::-1]
+        return samples
+
+
+def _refuse_different_answers(load: Load, site: Site, dice: Random) -> None:
+    """Raises DifferentAnswersError unless the naive reading says the same of some random users."""
+    for _ in range(ALIKE):
+        customer, user = site.population.user(dice.randrange(site.population.users))
+        product, naive = (
+            _said(load, path.format(customer=customer, user=user), site.key) for path in (ENTITLEMENTS, NAIVE)
+        )
+        if product != naive:
+            raise DifferentAnswersError(f"{customer}/{user}: {product!r:.400} is not what the naive reading says.")
+
+
+def _said(load: Load, path: str, key: str) -> dict[str, Any]:
+    """Returns an answer without its instant."""
+    answer = load.ask(get(path, key))
+    if answer.status != 200:
+        raise LoadError(f"{path}: {answer.status} {answer.body!r:.300}")
+    said: dict[str, Any] = json.loads(answer.body)
+    said.pop("as_of")
+    return said

@@ -1,0 +1,75 @@
+"""Tells what came out: a table and the goals on the terminal, everything in a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from scripts.bench.lines import Figures, Verdict
+from scripts.bench.options import Options
+from scripts.bench.preparing import Site
+from scripts.bench.server import THREADS, WORKERS
+
+HEAD = f"{'':<34}{'req/s':>9}{'of no-op':>10}{'p50 ms':>9}{'p99 ms':>9}{'SQL':>5}"
+
+
+def table(figures: Sequence[Figures], sites: Mapping[str, Site]) -> str:
+    """Returns one row per line."""
+    rows = [HEAD]
+    for each in figures:
+        users = sites[each.line.crowd].population.users
+        label = f"{each.line.label}, {users:,} users" if each.line.is_about_users else each.line.label
+        rows.append(
+            f"{label:<34}{each.per_second:>9,.0f}{each.of_nothing:>10.2f}{each.p50_ms:>9.2f}{each.p99_ms:>9.2f}"
+            f"{each.statements:>5}"
+        )
+    return "\n".join(rows)
+
+
+def goals(verdicts: Sequence[Verdict]) -> str:
+    """Returns one row per goal: what it came to, what it had to be, and whether it is met."""
+    return "\n".join(
+        f"{'ok' if each.is_met else 'MISSED':<8}{each.goal.label:<40}{each.value:>8.2f}   {each.goal.bounds}"
+        for each in verdicts
+    )
+
+
+def document(
+    options: Options,
+    sites: Mapping[str, Site],
+    figures: Sequence[Figures],
+    verdicts: Sequence[Verdict],
+    memory: Mapping[str, int],
+    generator_share: float,
+) -> dict[str, Any]:
+    """Returns everything as plain data, as it is written to var/bench.json."""
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {"processors": os.cpu_count(), "architecture": platform.machine(), "system": platform.system()},
+        "server": {"name": "granian", "workers": WORKERS, "threads": THREADS, "python": platform.python_version()},
+        "rounds": options.rounds,
+        "seconds_per_line_and_round": options.seconds,
+        "generator_share_of_a_processor": round(generator_share, 3),
+        "crowds": {
+            crowd: {
+                "users": site.population.users,
+                "customers": site.population.customers,
+                "built_in_seconds": site.contents.seconds,
+                "building_client_mb": site.contents.client_mb,
+                "users_compared_with_the_rules": site.checked,
+                "worker_mb": memory[crowd],
+            }
+            for crowd, site in sites.items()
+        },
+        "lines": {each.line.code: each.as_json() for each in figures},
+        "goals": {each.goal.code: each.as_json() for each in verdicts},
+    }
+
+
+def write(report: Mapping[str, Any], options: Options) -> None:
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(report, indent=2) + "\n")

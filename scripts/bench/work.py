@@ -1,0 +1,59 @@
+"""What the benchmark does inside Django, in a process of its own: `python -m scripts.bench.work TASK USERS CUSTOMERS`.
+
+Its last line is `{"result": …, "memory_mb": the most that it held}`. DATABASE_URL names the database. Exits with
+WRONG_DATA, and a sentence on stderr, where what is stored is not what the rules say.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import django
+
+django.setup()
+
+from scripts.bench import building  # noqa: E402 - models can be imported once Django is set up
+from scripts.bench.counting import statements_of  # noqa: E402 - likewise
+from scripts.bench.lines import LINES  # noqa: E402 - likewise
+from scripts.bench.options import WRONG_DATA  # noqa: E402 - likewise
+from scripts.bench.population import Population  # noqa: E402 - likewise
+
+SAMPLE: Final = 50
+
+
+def check(population: Population) -> dict[str, Any]:
+    """Returns how many users were compared with the rules, an API key, and how many statements each line costs."""
+    checked = building.verify(population, SAMPLE)
+    key = building.new_key()
+    somebody = population.user(population.users // 2)
+    return {
+        "checked": checked,
+        "key": key,
+        "statements": {line.code: statements_of(line.path_for(*somebody), key) for line in LINES},
+    }
+
+
+TASKS: Final[dict[str, Callable[[Population], Any]]] = {
+    "prepare": building.prepare,
+    "populate": building.populate,
+    "check": check,
+}
+
+
+def main(task: str, users: str, customers: str) -> int:
+    try:
+        result = TASKS[task](Population(int(users), int(customers)))
+    except building.WrongDataError as wrong:
+        print(wrong, file=sys.stderr)
+        return WRONG_DATA
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(json.dumps({"result": result, "memory_mb": memory}), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
