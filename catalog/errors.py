@@ -123,6 +123,18 @@ class PublishRefused(Refusal):
         self.faults = tuple(faults)
 
 
+class OtherThanPreviewed(Refusal):
+    code = "draft_changed_since"
+    title = "The draft says something else by now"
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"{label} would come to something else than what was shown before.",
+            blocking={"kind": "version", "code": label},
+            next_action="Look at what it comes to now, and confirm that.",
+        )
+
+
 class EffectiveInThePast(Refusal):
     code = "effective_in_the_past"
     status = 400

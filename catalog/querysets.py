@@ -67,9 +67,6 @@ class VersionQuerySet(AnyRows):
     def live(self, at: datetime) -> Any:
         """Per offer the one version that new sales take at `at`: the newest in effect."""
         newest = (
-            type(self)(self.model)
-            .in_effect(at)
-            .filter(offer=OuterRef("offer"))
-            .order_by("-effective_from", "-number")
+            type(self)(self.model).in_effect(at).filter(offer=OuterRef("offer")).order_by("-effective_from", "-number")
         )
         return self.filter(pk=Subquery(newest.values("pk")[:1]))

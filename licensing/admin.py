@@ -321,7 +321,7 @@ class OverrideAdmin(ScopedAdmin, ModelAdmin):
     list_filter = ("mode", ("ended_at", admin.EmptyFieldListFilter))
     list_select_related = ("feature", "customer", "user")
     search_fields = ("feature__code", "customer__code", "user__code", "reason")
-    autocomplete_fields = ("customer", "user")
+    autocomplete_fields = ("customer", "user", "feature")
     actions = ("end",)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

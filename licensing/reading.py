@@ -2,7 +2,8 @@
 
 The look-up is raw SQL on purpose. It joins customer, revision, user, user period and holding period; the ORM would
 spend longer on building and parsing the statement than the database on answering it. On PostgreSQL it runs as a
-server-side prepared statement, which Django's own cursor can't (planning five tables anew costs four times the read).
+server-side prepared statement, which Django's own cursor can't (planning five tables anew costs four times the read),
+on one cursor per connection, which remembers how to read the columns.
 The instant is taken inside the statement: the later of the database's clock and the customer's last stamp, so a read
 sees every committed write, whatever the clocks of two machines say.
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -116,6 +118,13 @@ class SetDamaged(Refusal):
     title = "Entitlement set damaged"
 
 
+class _Own(threading.local):
+    """What each thread keeps, as Django keeps it a connection."""
+
+    cursor: psycopg.Cursor[tuple[Any, ...]] | None = None
+
+
+_own: Final = _Own()
 _sets: Final = Memory[int, HeldSet](entries=settings.SET_MEMORY_ENTRIES)
 
 
@@ -183,9 +192,10 @@ def _run(sql: str, params: dict[str, Any]) -> tuple[Any, ...] | None:
 
 def _run_prepared(sql: str, params: dict[str, Any]) -> tuple[Any, ...] | None:
     connection.ensure_connection()
-    with psycopg.Cursor(connection.connection) as cursor:
-        row: tuple[Any, ...] | None = cursor.execute(sql, params, prepare=True).fetchone()
-    return row
+    cursor = _own.cursor
+    if cursor is None or cursor.connection is not connection.connection:
+        cursor = _own.cursor = psycopg.Cursor(connection.connection)
+    return cursor.execute(sql, params, prepare=True, binary=True).fetchone()
 
 
 def _reading(row: tuple[Any, ...] | None) -> Reading | None:

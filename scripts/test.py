@@ -19,7 +19,7 @@ from scripts import chromium, debian, postgres
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 IN_MEMORY = "sqlite://:memory:"
-CLOSING_LINE = re.compile(r"^=+ .*\b\d+ (passed|failed|errors?|skipped|deselected)\b.* =+$|^=+ no tests ran .*=+$")
+CLOSING_LINE = re.compile(r"^(=+ )?(no tests ran|\d+ \w+(, \d+ \w+)*) in [\d.]+s( \([\d:]+\))?( =+)?$")
 COUNT = re.compile(r"(\d+) (passed|failed|error|skipped)")
 
 
@@ -71,8 +71,8 @@ def pytest(*arguments: str) -> list[str]:
 
 
 LINT = [
-    Phase("lint", tool("ruff", "check", ".")),
-    Phase("format", tool("ruff", "format", "--check", "--quiet", ".")),
+    Phase("lint", tool("ruff", "check", "--output-format=concise", ".")),
+    Phase("format", tool("ruff", "format", "--check", "--output-format=concise", ".")),
     Phase("import contracts", tool("lint-imports", "--no-logo")),
     Phase("templates", tool("djlint", "--lint", "--quiet", "templates")),
     Phase("migrations", tool("python", "manage.py", "makemigrations", "--check", "--dry-run")),

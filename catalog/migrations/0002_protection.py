@@ -26,6 +26,9 @@ FOR_GOOD = (
 )
 RETIRING = ("state", "retired_by_id", "retired_at")
 
+FEATURE_FOR_GOOD = ("code", "kind", "rule", "unit", "counts")
+NAMED = "EXISTS (SELECT 1 FROM catalog_versionfeature named WHERE named.feature_id = OLD.id)"
+
 # Tables whose rows belong to a version.
 PARTS = (
     "catalog_grant",
@@ -43,7 +46,8 @@ def differs(columns):
 
 def of_frozen(row):
     return (
-        f"EXISTS (SELECT 1 FROM catalog_version frozen WHERE frozen.id = {row}.version_id AND frozen.state IN {FROZEN})"
+        "EXISTS (SELECT 1 FROM catalog_version frozen "  # noqa: S608 - names from this file
+        f"WHERE frozen.id = {row}.version_id AND frozen.state IN {FROZEN})"
     )
 
 
@@ -79,8 +83,7 @@ def protected_features():
         "published_feature_is_for_good",
         "catalog_feature",
         "UPDATE",
-        f"{differs(('code', 'kind', 'rule', 'unit', 'counts'))} "
-        "AND EXISTS (SELECT 1 FROM catalog_versionfeature named WHERE named.feature_id = OLD.id)",
+        f"{differs(FEATURE_FOR_GOOD)} AND {NAMED}",
         "a published version names this feature: code, kind, rule, unit and counting stay",
     )
 

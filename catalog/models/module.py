@@ -86,4 +86,4 @@ class Module(models.Model):
         versions = self._meta.apps.get_model("catalog", "Version").objects.frozen()
         if not differing or not versions.filter(content__modules__has_key=recorded.full_name).exists():
             return {}
-        return {name: f"A published version ships {recorded.full_name}, so this stays." for name in differing}
+        return dict.fromkeys(differing, f"A published version ships {recorded.full_name}, so this stays.")

@@ -111,8 +111,7 @@ class Grant(models.Model):
                 violation_error_message="This version grants the feature already.",
             ),
             models.CheckConstraint(
-                condition=models.Q(unlimited=True, value__isnull=True)
-                | models.Q(unlimited=False, value__isnull=False),
+                condition=models.Q(unlimited=True, value__isnull=True) | models.Q(unlimited=False, value__isnull=False),
                 name="grant_is_a_value_or_unlimited",
                 violation_error_message="Give a value, or unlimited; not both, not neither.",
             ),
@@ -139,7 +138,9 @@ class VersionInclude(models.Model):
     """Another plan whose content this version contains; the newest published version of it is taken when publishing."""
 
     version = models.ForeignKey(Version, models.CASCADE, related_name="includes")
-    offer = models.ForeignKey(Offer, models.PROTECT, related_name="included_by")
+    offer = models.ForeignKey(
+        Offer, models.PROTECT, related_name="included_by", limit_choices_to={"type": Offer.Type.PLAN}
+    )
 
     class Meta:
         ordering = ("version", "offer__position", "offer__code")

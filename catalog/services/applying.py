@@ -168,9 +168,9 @@ class _Drafts:
             if not is_news:
                 return
             draft = drafting.draft_from(offer=offer, actor=self._actor, at=self._at)
-        is_edited = _Rows.of_version(draft) != _Rows.of_entry(entry)
-        if is_edited:
-            draft = self._edit(entry, draft)
+        held, wanted = _Rows.of_version(draft), _Rows.of_entry(entry)
+        is_edited = held != wanted
+        draft = self._edit(entry, draft, held, wanted)
         if publish and is_news:
             published = self._publish(entry, draft)
             if published is not None:
@@ -186,13 +186,19 @@ class _Drafts:
         content, _ = flatten(replace(facts, changelog="The same as before."))
         return content is None or digest(content) != newest.digest
 
-    def _edit(self, entry: OfferEntry, draft: Version) -> Version:
+    def _edit(self, entry: OfferEntry, draft: Version, held: _Rows, wanted: _Rows) -> Version:
         who: dict[str, Any] = {"actor": self._actor, "at": self._at}
-        draft = drafting.set_includes(version=draft, codes=entry.includes, **who)
-        draft = drafting.set_extra_modules(version=draft, names=entry.extra_modules, **who)
-        draft = drafting.set_grants(version=draft, grants=dict(entry.grants), **who)
-        draft = drafting.set_rules(version=draft, needs=entry.needs, excludes=entry.excludes, **who)
-        return drafting.update_draft(version=draft, max_quantity=entry.max_quantity, **who)
+        if held.includes != wanted.includes:
+            draft = drafting.set_includes(version=draft, codes=entry.includes, **who)
+        if held.extra_modules != wanted.extra_modules:
+            draft = drafting.set_extra_modules(version=draft, names=entry.extra_modules, **who)
+        if held.grants != wanted.grants:
+            draft = drafting.set_grants(version=draft, grants=dict(entry.grants), **who)
+        if (held.needs, held.excludes) != (wanted.needs, wanted.excludes):
+            draft = drafting.set_rules(version=draft, needs=entry.needs, excludes=entry.excludes, **who)
+        if held.max_quantity != wanted.max_quantity:
+            draft = drafting.update_draft(version=draft, max_quantity=entry.max_quantity, **who)
+        return draft
 
     def _publish(self, entry: OfferEntry, draft: Any) -> Any:
         """Returns the published version, or None when the draft has faults."""

@@ -15,6 +15,7 @@ from catalog.errors import (
     EffectiveInThePast,
     NotFrozen,
     NotInReview,
+    OtherThanPreviewed,
     PublishFault,
     PublishRefused,
     SecondPairOfEyesNeeded,
@@ -34,6 +35,11 @@ class Preview:
     content: VersionContent | None
     previous: Version | None
     diff: Diff | None
+
+    @property
+    def digest(self) -> str:
+        """Names the content, for `publish`; empty when there are faults."""
+        return digest(self.content.to_json()) if self.content is not None else ""
 
 
 def check(*, version: Version, at: datetime) -> list[PublishFault]:
@@ -58,12 +64,14 @@ def publish(
     at: datetime,
     effective_from: datetime | None = None,
     four_eyes: bool | None = None,
+    expected_digest: str = "",
 ) -> Version:
     """Returns the version, published and frozen for good, in force from `effective_from` (none: from `at`).
 
-    `four_eyes` (none: as the setting says) demands a review, and a publisher who did not work on the draft. Raises
-    VersionFrozen (somebody was faster), DraftGone, EffectiveInThePast, NotInReview, SecondPairOfEyesNeeded or
-    PublishRefused with all faults.
+    `four_eyes` (none: as the setting says) demands a review, and a publisher who did not work on the draft;
+    `expected_digest` is that of the content that the publisher was shown. Raises VersionFrozen (somebody was faster),
+    DraftGone, EffectiveInThePast, NotInReview, SecondPairOfEyesNeeded, PublishRefused with all faults or
+    OtherThanPreviewed.
     """
     draft = lock_draft(version)
     effective_from = effective_from or at
@@ -74,6 +82,8 @@ def publish(
     content, faults = flatten(draft_facts(draft, at=effective_from))
     if content is None:
         raise PublishRefused(draft.offer.code, faults)
+    if expected_digest and expected_digest != digest(content):
+        raise OtherThanPreviewed(draft.offer.code)
     _freeze(draft, content, actor, at, effective_from)
     changes = {"digest": draft.digest, "effective_from": effective_from.isoformat(), "changelog": draft.changelog}
     audit(draft, "version.published", actor=actor, at=at, changes=changes)

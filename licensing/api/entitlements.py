@@ -32,7 +32,7 @@ WHY = OpenApiParameter("explain", bool, description="Add the whole trace; needs 
 
 
 class _Answer(APIView):
-    """What the four reads share: the look-up, who may see it, ETag and 304."""
+    """What the four reads share: the look-up, and who may see it."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": READ}
 
@@ -48,27 +48,6 @@ class _Answer(APIView):
             kind, code = ("customer", customer) if user is None else ("user", user)
             raise NotRecorded(kind, code, reading.as_of)
         return reading
-
-    def answer(self, request: Request, reading: Reading, body: bytes) -> HttpResponse:
-        return self.with_tag(HttpResponse(body, content_type="application/json"), self.tag(request, reading))
-
-    def unchanged(self, request: Request, reading: Reading) -> HttpResponse | None:
-        """Returns 304 where the caller has this very answer already."""
-        tag = self.tag(request, reading)
-        known = request.META.get("HTTP_IF_NONE_MATCH", "")
-        if known and any(part.strip() in (tag, tag[2:], "*") for part in known.split(",")):
-            return self.with_tag(HttpResponseNotModified(), tag)
-        return None
-
-    def tag(self, request: Request, reading: Reading) -> str:
-        """Returns the weak ETag: revision, periods, and what was asked."""
-        asked = hashlib.sha256(request.get_full_path().lower().encode()).hexdigest()[:12]
-        return f'W/"{reading.etag}-{asked}"'
-
-    def with_tag(self, response: HttpResponse, tag: str) -> HttpResponse:
-        response["ETag"] = tag
-        response["Cache-Control"] = "private, no-cache"
-        return response
 
 
 class UserEntitlements(_Answer):
@@ -108,13 +87,39 @@ def refused(access: Access, customer: str) -> Exception:
     return not_allowed()
 
 
+def _tag(request: Request, reading: Reading) -> str:
+    """Returns the weak ETag: revision, periods, and what was asked."""
+    asked = f"{request.path}?{request.META.get('QUERY_STRING', '')}".lower()
+    return f'W/"{reading.etag}-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"'
+
+
+def _is_known(request: Request, tag: str) -> bool:
+    """Whether the caller has this very answer already."""
+    known = request.META.get("HTTP_IF_NONE_MATCH", "")
+    return bool(known) and any(part.strip() in (tag, tag[2:], "*") for part in known.split(","))
+
+
+def _answered(body: bytes, tag: str) -> HttpResponse:
+    return _tagged(HttpResponse(body, content_type="application/json"), tag)
+
+
+def _unchanged(tag: str) -> HttpResponse:
+    return _tagged(HttpResponseNotModified(), tag)
+
+
+def _tagged(response: HttpResponse, tag: str) -> HttpResponse:
+    response["ETag"] = tag
+    response["Cache-Control"] = "private, no-cache"
+    return response
+
+
 def _whole(view: _Answer, request: Request, customer: str, user: str | None) -> HttpResponse:
     refuse_unknown(request, ["at"])
     reading = view.look_up(request, customer, user, instant(request))
-    same = view.unchanged(request, reading)
-    if same is not None:
-        return same
-    return view.answer(request, reading, _head(reading) + b"," + _set_of(reading).tail)
+    tag = _tag(request, reading)
+    if _is_known(request, tag):
+        return _unchanged(tag)
+    return _answered(_head(reading) + b"," + _set_of(reading).tail, tag)
 
 
 def _single(view: _Answer, request: Request, customer: str, user: str | None, code: str) -> HttpResponse:
@@ -123,15 +128,15 @@ def _single(view: _Answer, request: Request, customer: str, user: str | None, co
     reading = view.look_up(request, customer, user, instant(request))
     if wants_why and not access_of(request).allows(EXPLAIN, reading.customer_id):
         raise not_allowed()
-    same = view.unchanged(request, reading)
-    if same is not None and not wants_why:
-        return same
+    tag = _tag(request, reading)
+    if _is_known(request, tag) and not wants_why:
+        return _unchanged(tag)
     known, entitlement = _entitlement(_set_of(reading), code)
     body: dict[str, Any] = {"feature": known, **entitlement}
     if wants_why:
         body["explain"] = _why(reading, known)
     tail = JSONRenderer().render(body)
-    return view.answer(request, reading, _head(reading) + b"," + tail[1:])
+    return _answered(_head(reading) + b"," + tail[1:], tag)
 
 
 def _head(reading: Reading) -> bytes:

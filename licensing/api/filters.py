@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
-from django_filters import BooleanFilter, FilterSet
-from django_filters.rest_framework import CharFilter, ChoiceFilter
+from django_filters import FilterSet
+from django_filters.rest_framework import CharFilter, ChoiceFilter, TypedChoiceFilter
 
 from catalog.models import Offer
 from customers.errors import Invalid
@@ -15,9 +15,16 @@ from customers.models import CustomerUser
 from licensing.models import ModuleLicense, Seat, UserPeriod
 
 
+class YesNoFilter(TypedChoiceFilter):
+    """`true` or `false`; anything else is refused, where django-filter's own would pass it by."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=[("true", "yes"), ("false", "no")], coerce=lambda text: text == "true", **options)
+
+
 class UserFilter(FilterSet):
     plan = CharFilter(method="by_plan", label="The code of a plan or add-on held.")
-    multi_plan = BooleanFilter(method="by_multi_plan", label="Whether the plans held cover more than one solution.")
+    multi_plan = YesNoFilter(method="by_multi_plan", label="Whether the plans held cover more than one solution.")
     search = CharFilter(method="by_text", label="Part of the code, name or e-mail address.")
 
     class Meta:
@@ -56,9 +63,9 @@ def with_multi_plan(rows: QuerySet[CustomerUser], wanted: bool) -> QuerySet[Cust
 
 
 class LicenseFilter(FilterSet):
-    is_user_plan = BooleanFilter(field_name="is_plan")
+    is_user_plan = YesNoFilter(field_name="is_plan")
     license_type = ChoiceFilter(choices=ModuleLicense.Type.choices)
-    hidden = BooleanFilter()
+    hidden = YesNoFilter()
     owner = CharFilter(field_name="package__owner__code", lookup_expr="iexact")
     search = CharFilter(method="by_text", label="Part of the module's name or description.")
 

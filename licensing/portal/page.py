@@ -82,15 +82,15 @@ class Row:
     cells: Sequence[Cell]
     boxes: Sequence[Box]
     is_changed: bool = False
-    accept_loss: bool = False
     fault: Fault | None = None
     question: Question | None = None
 
     @property
     def status(self) -> str:
+        """What is special about the user; nothing for those who can hold seats."""
         if self.user.is_former_employee:
             return "Former employee"
-        return "Active" if self.user.can_log_in else "Can’t log in"
+        return "" if self.user.can_log_in else "Can’t log in"
 
     @property
     def asks(self) -> str:
@@ -98,8 +98,10 @@ class Row:
         if self.question is None:
             return ""
         released, lost = listed(self.question.released), listed(self.question.lost)
-        given = f"{listed(self.question.assigned)} takes the place of" if self.question.assigned else "Without"
-        return f"{given} {released}: {self.user.name} would lose {lost}."
+        if self.question.assigned:
+            new = listed(self.question.assigned)
+            return f"{new} takes the place of {released}, and {self.user.name} would lose {lost}."
+        return f"Without {released}, {self.user.name} would lose {lost} too."
 
     @property
     def losses(self) -> str:
@@ -148,7 +150,6 @@ class Sheet:
             cells=[self._cell(index, plans[picker.key], held) for index, picker in enumerate(self.board.pickers)],
             boxes=[self._box(extra.module, extra.module in shown.extras, held) for extra in self.board.extras],
             is_changed=plans != before or shown.extras != self.board.extras_in(held),
-            accept_loss=entry.accept_loss,
             fault=examined.fault if examined else None,
             question=examined.question if examined else None,
         )

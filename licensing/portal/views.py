@@ -148,6 +148,7 @@ def _users_page(desk: Desk, rows: Sequence[Row], *, status: int = 200, general: 
         "may_edit": desk.may_edit,
         "sheet": desk.sheet,
         "board": desk.board,
+        "columns": len(desk.board.pickers) + bool(desk.board.extras) or 1,
         "rows": rows,
         "wrong": [row for row in rows if row.fault or row.question],
         "general": general,

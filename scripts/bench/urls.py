@@ -1,17 +1,16 @@
-"""The benchmark's own addresses, then the product's. They exist nowhere else."""
+"""The product's addresses, then the benchmark's own, which exist nowhere else."""
 
-from django.urls import include, path
+from django.urls import path
 
+from config.urls import handler400, handler403, handler404, handler500
+from config.urls import urlpatterns as of_the_product
 from scripts.bench.views import NaiveEntitlements, Nothing, Worker
 
+__all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
+
 urlpatterns = [
+    *of_the_product,
     path("bench/nothing/", Nothing.as_view()),
     path("bench/worker/", Worker.as_view()),
     path("bench/naive/<str:customer>/<str:user>/", NaiveEntitlements.as_view()),
-    path("", include("config.urls")),
 ]
-
-handler400 = "config.errors.bad_request"
-handler403 = "config.errors.forbidden"
-handler404 = "config.errors.not_found"
-handler500 = "config.errors.server_error"

@@ -19,7 +19,14 @@
     const chosen = [...row.querySelectorAll("select")].map((select) => select.value).filter(Boolean);
     return new Set([...chosen, ...[...row.querySelectorAll("input[name^='extra:']:checked")].map((box) => box.value)]);
   };
-  const same = (one, other) => one.size === other.size && [...one].every((module) => other.has(module));
+  const isChanged = (row) => {
+    const was = held.get(row);
+    const recorded = (select) => [...select.options].find((option) => was.has(option.value))?.value ?? "";
+    return (
+      [...row.querySelectorAll("select")].some((select) => select.value !== recorded(select)) ||
+      [...row.querySelectorAll("input[name^='extra:']")].some((box) => box.checked !== was.has(box.value))
+    );
+  };
 
   // A plan for several solutions is chosen in all of them at once.
   const spread = (select) => {
@@ -34,9 +41,9 @@
     let changed = 0;
     for (const row of rows) {
       const [was, now] = [held.get(row), after(row)];
-      const isChanged = !same(was, now);
-      row.classList.toggle("is-changed", isChanged && !row.classList.contains("is-wrong"));
-      changed += isChanged;
+      const toSave = isChanged(row);
+      row.classList.toggle("is-changed", toSave && !row.classList.contains("is-wrong"));
+      changed += toSave;
       for (const module of now) if (!was.has(module)) moved.set(module, (moved.get(module) ?? 0) + 1);
       for (const module of was) if (!now.has(module)) moved.set(module, (moved.get(module) ?? 0) - 1);
     }
@@ -64,7 +71,8 @@
     for (const offer of form.querySelectorAll(`option${named}, input[type=checkbox]${named}`)) {
       const isKept = offer.selected || offer.checked || held.get(offer.closest("tr"))?.has(module);
       offer.disabled = left <= 0 && !isKept;
-      if (offer.matches("option")) offer.textContent = `${name} · ${left <= 0 ? "full" : `${left} left`}`;
+      const hint = left <= 0 ? "full" : `${left} left`;
+      if (offer.matches("option")) offer.textContent = offer.selected ? name : `${name} · ${hint}`;
     }
   };
 

@@ -17,6 +17,10 @@ LIMITS = st.one_of(st.integers(0, 20), st.just(LARGEST_LIMIT), st.just(UNLIMITED
 VALUES: dict[str, st.SearchStrategy[Any]] = {"switch": st.booleans(), "limit": LIMITS, "level": st.sampled_from(STEPS)}
 
 
+def each_of(kind: Kind, *raws: object) -> list[tuple[Kind, object]]:
+    return [(kind, raw) for raw in raws]
+
+
 @pytest.mark.parametrize(
     ("kind", "raw", "value"),
     [
@@ -38,9 +42,9 @@ def test_a_value_is_read(kind: Kind, raw: object, value: Value) -> None:
 @pytest.mark.parametrize(
     ("kind", "raw"),
     [
-        *((SWITCH, raw) for raw in (1, 0, "true", None, [], "unlimited", UNLIMITED)),
-        *((LIMIT, raw) for raw in (True, -1, 1.0, "5", None, "Unlimited", LARGEST_LIMIT + 1, float("inf"))),
-        *((LEVEL, raw) for raw in ("none", "Tiles", "", 1, True, None, UNLIMITED)),
+        *each_of(SWITCH, 1, 0, "true", None, [], "unlimited", UNLIMITED),
+        *each_of(LIMIT, True, -1, 1.0, "5", None, "Unlimited", LARGEST_LIMIT + 1, float("inf")),
+        *each_of(LEVEL, "none", "Tiles", "", 1, True, None, UNLIMITED),
     ],
     ids=lambda given: given.code if isinstance(given, Kind) else repr(given),
 )

@@ -48,7 +48,7 @@ def test_it_stops_when_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(worker.Command, "_tidy", tidy_and_be_told)
     try:
-        call_command("worker", "--interval", "600")  # returns at once, not in ten minutes
+        call_command("worker", "--interval", "6")  # returns at once, not in ten minutes
     finally:
         signal.signal(getattr(signal, name), before)
     assert len(tidied) == 1

@@ -1,0 +1,181 @@
+"""Customers drawn at random, small enough that their parts meet: few features, and modules that sources share.
+
+Three plans, an add-on per user and one for the site, all our own; a plan and a site add-on of a partner. Each may be
+sold or not, grants some of the features, and plans switch some of the hidden modules on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hypothesis import strategies as st
+
+from catalog.kinds import UNLIMITED, Value
+from licensing.facts import CustomerFacts, DateState, FeatureDef, HolderKind, Holding, Mode, Override, Source
+from tests.licensing.given import (
+    CUSTOMER,
+    OWN,
+    PARTNER,
+    Sold,
+    add_on,
+    choice,
+    facts,
+    full,
+    holds,
+    level,
+    limit,
+    plan,
+    switch,
+)
+
+STEPS = (choice("low"), choice("middle", "a", "a-cal"), choice("high", "b", "b-cal"))
+EARLIER = level("steps", *STEPS)
+LATER = level("steps", STEPS[0], choice("between", user="seat-cal"), *STEPS[1:])
+
+OUR_FEATURES: tuple[FeatureDef, ...] = (
+    switch("carried", "a", "a-cal"),
+    switch("plain"),
+    switch("shy", "a", "a-cal", read_only_without_seat=False),
+    switch("seated", "b", "seat-cal"),
+    limit("max", "max", "b", "b-cal"),
+    limit("sum", "sum"),
+    limit("min", "min", "b", "b-cal"),
+    EARLIER,
+    LATER,
+)
+THEIR_FEATURES: tuple[FeatureDef, ...] = (
+    limit("max", "max", "b", "b-cal"),
+    limit("sum", "sum"),
+    limit("min", "min", "b", "b-cal"),
+    switch("carried", "acme.a", "acme.a-cal"),
+    switch("partner", "acme.a", "acme.a-cal"),
+)
+OUR_CALS, THEIR_CALS = ("a-cal", "b-cal"), ("acme.a-cal",)
+VISIBLE = ("plan-1", "plan-2", "plan-3", "per-user", "seat-cal", "acme.plan", "gone")
+SITES = st.sets(st.sampled_from(["a", "b", "acme.a"]))
+
+WORKING = (DateState.ACTIVE, DateState.WARNING, DateState.GRACE)
+STATES = st.sampled_from((*WORKING, DateState.STOPPED, DateState.NONE))
+
+
+def amounts(feature: FeatureDef) -> tuple[Value, ...]:
+    """Returns values of the feature to draw from, those that grant nothing included."""
+    if feature.kind == "switch":
+        return True, True, False
+    if feature.kind == "limit":
+        return 0, 1, 2, 3, UNLIMITED
+    return feature.choice_codes
+
+
+# Everything a draw chooses from is spelled out beforehand: few draws make a world, so that many worlds are quick.
+
+
+def some_grants(features: tuple[FeatureDef, ...]) -> st.SearchStrategy[dict[FeatureDef, Value]]:
+    pairs = [(feature, value) for feature in features for value in amounts(feature)]
+    return st.lists(st.sampled_from(pairs), unique_by=lambda pair: pair[0].code, max_size=5).map(dict)
+
+
+OUR_GRANTS, THEIR_GRANTS = some_grants(OUR_FEATURES), some_grants(THEIR_FEATURES)
+
+
+def plans(name: str) -> st.SearchStrategy[Sold]:
+    is_ours = not name.startswith("acme.")
+    ways = [
+        {"switches_on": switches_on, "origin": origin, "quantity": quantity, "solutions": solutions}
+        for switches_on in ([(), OUR_CALS, *((cal,) for cal in OUR_CALS)] if is_ours else [(), THEIR_CALS])
+        for origin in (None, "common")
+        for quantity, solutions in ((1, ("sales",)), (3, ("service",)), (2, ("sales", "service")))
+    ]
+    return st.builds(
+        lambda gives, way: plan(name, gives, **way), OUR_GRANTS if is_ours else THEIR_GRANTS, st.sampled_from(ways)
+    )
+
+
+def add_ons(name: str) -> st.SearchStrategy[Sold]:
+    return st.builds(
+        lambda gives, quantity: add_on(name, gives, per_user=name == "per-user", quantity=quantity),
+        THEIR_GRANTS if name.startswith("acme.") else OUR_GRANTS,
+        st.integers(1, 3),
+    )
+
+
+ROWS = {
+    **{name: plans(name) for name in ("plan-1", "plan-2", "plan-3", "acme.plan")},
+    **{name: add_ons(name) for name in ("per-user", "whole-site", "acme.site")},
+}
+EVERY_OVERRIDE = [
+    Override(feature, mode, value)
+    for feature in OUR_FEATURES
+    for mode in Mode
+    for value in ((None,) if mode is Mode.DENY else amounts(feature))
+]
+
+
+def overrides(most: int = 3) -> st.SearchStrategy[tuple[Override, ...]]:
+    """Draws overrides of one subject: at most one per feature and mode, as the database keeps them."""
+    chosen = st.lists(st.sampled_from(EVERY_OVERRIDE), unique_by=lambda o: (o.feature.code, o.mode), max_size=most)
+    return chosen.map(tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A customer and somebody who asks."""
+
+    facts: CustomerFacts
+    who: Holding
+
+    def without(self, source: Source) -> World:
+        """Returns the same world had this source never been sold: its row, and what it switches on, is gone."""
+        known = self.facts
+        return replace(
+            self,
+            facts=replace(
+                known,
+                sources=tuple(s for s in known.sources if s is not source),
+                site_modules=known.site_modules - {source.module},
+                visible_modules=known.visible_modules - {source.module},
+                sets={module: names for module, names in known.sets.items() if module != source.module},
+            ),
+        )
+
+    def holding(self, *modules: str) -> World:
+        return replace(self, who=replace(self.who, modules=self.who.modules.union(map(full, modules))))
+
+    def with_override(self, override: Override, of_user: bool) -> World:
+        """Returns the same world with one more override, in place of one of the same feature and mode."""
+
+        def joined(held: tuple[Override, ...]) -> tuple[Override, ...]:
+            rest = (o for o in held if (o.feature.code, o.mode) != (override.feature.code, override.mode))
+            return (*rest, override)
+
+        if of_user:
+            return replace(self, who=replace(self.who, overrides=joined(self.who.overrides)))
+        return replace(self, facts=replace(self.facts, overrides=joined(self.facts.overrides)))
+
+    def in_states(self, **states: DateState) -> World:
+        return replace(self, facts=replace(self.facts, states={**self.facts.states, **states}))
+
+
+@st.composite
+def worlds(
+    draw: st.DrawFn, kinds: tuple[HolderKind, ...] = tuple(HolderKind), states: st.SearchStrategy[DateState] = STATES
+) -> World:
+    rows = [draw(ROWS[name]) for name in sorted(draw(st.sets(st.sampled_from(sorted(ROWS)))))]
+    ours, theirs = draw(st.tuples(states, states))
+    at = facts(
+        *rows,
+        site=draw(SITES),
+        visible=["seat-cal"],
+        states={OWN: ours, PARTNER: theirs},
+        overrides=draw(overrides()),
+    )
+    kind = draw(st.sampled_from(kinds))
+    if kind is HolderKind.CUSTOMER:
+        return World(at, CUSTOMER)
+    modules = draw(st.sets(st.sampled_from(VISIBLE)))
+    return World(at, replace(holds(*modules, overrides=draw(overrides(2))), kind=kind))
+
+
+def users(states: st.SearchStrategy[DateState] = STATES) -> st.SearchStrategy[World]:
+    """Draws worlds in which an active user asks."""
+    return worlds((HolderKind.USER,), states)

@@ -1,0 +1,248 @@
+"""What holds of every answer, whatever is sold, held and overridden. Rules R-1 to R-15 of docs/rules.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from catalog.kinds import UNLIMITED
+from licensing.facts import Access, DateState, HolderKind, Mode, Override, owner_of
+from licensing.resolution import Decision, Outcome, Resolution, canonical, digest, resolve, resolve_feature
+from tests.licensing.drawing import OUR_FEATURES, VISIBLE, World, amounts, users, worlds
+from tests.licensing.given import OWN, PARTNER
+
+Rank = tuple[Access, tuple[int, int]]
+
+COUNTED = (Outcome.COUNTS, Outcome.OUTRANKED)
+STOPPED = st.sampled_from([DateState.STOPPED, DateState.NONE])
+
+
+def answers(world: World) -> Mapping[str, Decision]:
+    return resolve(world.facts, world.who).features
+
+
+def rank(found: Decision | None, choices: tuple[str, ...]) -> Rank:
+    """Returns what orders answers: none < view < edit, then the value."""
+    if found is None or found.value is None:
+        return (Access.NONE if found is None else found.access), (0, 0)
+    return found.access, found.feature.behaviour.rank(found.value, choices)
+
+
+def lowered(before: World, after: World, *, but_min: bool = True) -> list[str]:
+    """Returns the features that `after` answers lower than `before`; under the rule *min* that may be."""
+    was, now = answers(before), answers(after)
+    worse = []
+    for code in was.keys() | now.keys():
+        defined = max((d.feature for d in (was.get(code), now.get(code)) if d), key=lambda f: len(f.choices))
+        if but_min and defined.rule == "min":
+            continue
+        if rank(now.get(code), defined.choice_codes) < rank(was.get(code), defined.choice_codes):
+            worse.append(code)
+    return worse
+
+
+def whole(found: Resolution) -> tuple[Any, ...]:
+    return found, canonical(found.content())
+
+
+class TestOrder:
+    @settings(max_examples=200)
+    @given(st.data(), worlds())
+    def test_the_order_of_sources_and_overrides_never_matters(self, data: st.DataObject, world: World) -> None:
+        facts, who = world.facts, world.who
+        shuffled = replace(
+            facts,
+            sources=tuple(data.draw(st.permutations(facts.sources))),
+            overrides=tuple(data.draw(st.permutations(facts.overrides))),
+            sets=dict(data.draw(st.permutations(list(facts.sets.items())))),
+        )
+        asking = replace(who, overrides=tuple(data.draw(st.permutations(who.overrides))))
+        assert whole(resolve(shuffled, asking)) == whole(resolve(facts, who))
+
+
+class TestMoreIsNeverLess:
+    """Except by an override that takes away, and by the rule *min*."""
+
+    @settings(max_examples=300)
+    @given(st.data(), worlds())
+    def test_a_source(self, data: st.DataObject, world: World) -> None:
+        assume(world.facts.sources)
+        source = data.draw(st.sampled_from(world.facts.sources))
+        assert lowered(world.without(source), world) == []
+
+    @settings(max_examples=300)
+    @given(users(), st.sampled_from(VISIBLE))
+    def test_a_seat(self, world: World, module: str) -> None:
+        assert lowered(world, world.holding(module)) == []
+
+    @settings(max_examples=300)
+    @given(st.data(), users(), st.sampled_from(OUR_FEATURES), st.booleans())
+    def test_an_override_that_gives(self, data: st.DataObject, world: World, feature: Any, of_user: bool) -> None:
+        mode = data.draw(st.sampled_from([Mode.ADD, Mode.AT_LEAST]))
+        held = world.who.overrides if of_user else world.facts.overrides
+        assume((feature.code, mode) not in {(o.feature.code, o.mode) for o in held})
+        more = world.with_override(Override(feature, mode, data.draw(st.sampled_from(amounts(feature)))), of_user)
+        assert lowered(world, more, but_min=False) == []
+
+    @settings(max_examples=300)
+    @given(st.data(), users(), st.sampled_from(OUR_FEATURES), st.booleans())
+    def test_an_override_that_takes(self, data: st.DataObject, world: World, feature: Any, of_user: bool) -> None:
+        mode = data.draw(st.sampled_from([Mode.AT_MOST, Mode.DENY]))
+        held = world.who.overrides if of_user else world.facts.overrides
+        assume((feature.code, mode) not in {(o.feature.code, o.mode) for o in held})
+        amount = None if mode is Mode.DENY else data.draw(st.sampled_from(amounts(feature)))
+        assert lowered(world.with_override(Override(feature, mode, amount), of_user), world, but_min=False) == []
+
+    @settings(max_examples=300)
+    @given(worlds(), st.sampled_from([OWN, PARTNER]), STOPPED)
+    def test_a_package_that_stops_raises_nothing(self, world: World, owner: str, state: DateState) -> None:
+        assert lowered(world.in_states(**{owner: state}), world) == []
+
+
+class TestUnlimited:
+    """It is the top: max and sum give it, min gives it only where nothing else is."""
+
+    @settings(max_examples=200)
+    @given(users())
+    def test_it_is_the_top(self, world: World) -> None:
+        for found in answers(world).values():
+            values = [c.value for c in found.considered if c.outcome in COUNTED]
+            if found.feature.rule in ("max", "sum"):
+                assert (found.merged is UNLIMITED) is (UNLIMITED in values)
+            if found.feature.rule == "min" and values:
+                assert (found.merged is UNLIMITED) is (set(values) == {UNLIMITED})
+
+    @given(users(st.just(DateState.ACTIVE)), st.sampled_from(["max", "sum", "min"]))
+    def test_what_is_set_to_it_is_unlimited(self, world: World, code: str) -> None:
+        feature = next(f for f in OUR_FEATURES if f.code == code)
+        kept = tuple(o for o in world.who.overrides if o.mode not in (Mode.AT_MOST, Mode.DENY))
+        freed = replace(world, who=replace(world.who, overrides=kept))
+        freed = freed.with_override(Override(feature, Mode.SET, UNLIMITED), of_user=True)
+        assert answers(freed)[code].value is UNLIMITED
+
+
+class TestOneFeatureAndAll:
+    @given(worlds())
+    def test_a_feature_alone_is_decided_as_among_all(self, world: World) -> None:
+        found = resolve(world.facts, world.who).features
+        for code in {feature.code for feature in OUR_FEATURES} | {"partner", "unheard-of"}:
+            assert resolve_feature(world.facts, world.who, code) == found.get(code)
+
+
+class TestContent:
+    @given(worlds(), worlds())
+    def test_the_canonical_text_tells_all_of_it_and_nothing_else(self, one: World, other: World) -> None:
+        first, second = (resolve(world.facts, world.who).content() for world in (one, other))
+        text = canonical(first)
+        assert json.loads(text) == first
+        assert canonical(json.loads(text)) == text
+        assert (digest(text) == digest(canonical(second))) is (first == second)
+
+    @given(worlds())
+    def test_only_what_is_there_is_listed_and_only_edit_has_a_value(self, world: World) -> None:
+        found = resolve(world.facts, world.who)
+        shown = found.content()["features"]
+        assert shown.keys() == {code for code, d in found.features.items() if d.access is not Access.NONE}
+        for code, entry in shown.items():
+            assert entry.keys() - {"unlimited"} == {"kind", "access", "value"}
+            assert ("unlimited" in entry) is (entry["kind"] == "limit")
+            if entry["access"] == "edit":
+                decided = found.features[code]
+                behaviour = decided.feature.behaviour
+                assert behaviour.from_json(entry, decided.feature.choice_codes) == decided.value
+                assert decided.value is not None
+                assert behaviour.grants(decided.value)
+            else:
+                assert entry["value"] is (False if entry["kind"] == "switch" else None)
+                assert not entry.get("unlimited")
+
+
+class TestView:
+    @settings(max_examples=200)
+    @given(worlds())
+    def test_it_stands_on_a_site_module_in_force_and_somebody_who_grants_it(self, world: World) -> None:
+        for found in answers(world).values():
+            if found.access is Access.VIEW:
+                named = [c.grant.feature for c in found.considered] + [s.override.feature for s in found.steps]
+                sites = {m for f in named for m in (f.site_module, *(choice.site_module for choice in f.choices))}
+                assert sites & world.facts.site_modules
+                assert any(f.read_only_without_seat for f in named)
+
+    @given(worlds(), st.sampled_from(["plain", "sum", "shy"]))
+    def test_some_features_are_never_only_looked_at(self, world: World, code: str) -> None:
+        found = answers(world).get(code)
+        assert found is None or found.access is not Access.VIEW
+
+
+class TestDenied:
+    @given(users(), st.sampled_from(OUR_FEATURES))
+    def test_a_users_deny_leaves_nothing(self, world: World, feature: Any) -> None:
+        denied = world.with_override(Override(feature, Mode.DENY), of_user=True)
+        assert answers(denied)[feature.code].access is Access.NONE
+
+    @given(users(), st.sampled_from(OUR_FEATURES))
+    def test_a_customers_deny_is_lifted_by_a_users_set_alone(self, world: World, feature: Any) -> None:
+        denied = world.with_override(Override(feature, Mode.DENY), of_user=False)
+        lifts = any(o.mode is Mode.SET and o.feature.code == feature.code for o in denied.who.overrides)
+        found = answers(denied)[feature.code]
+        if not lifts:
+            assert found.access is Access.NONE
+        elif denied.facts.status.works:
+            others = tuple(o for o in denied.facts.overrides if o.mode is not Mode.DENY)
+            undenied = answers(replace(denied, facts=replace(denied.facts, overrides=others)))[feature.code]
+            assert (found.access, found.value) == (undenied.access, undenied.value)
+
+
+class TestStopped:
+    @settings(max_examples=200)
+    @given(worlds(), STOPPED, STOPPED)
+    def test_nobody_edits_anything_when_all_have_stopped(
+        self, world: World, ours: DateState, theirs: DateState
+    ) -> None:
+        stopped = answers(world.in_states(**{OWN: ours, PARTNER: theirs}))
+        assert all(found.access is not Access.EDIT for found in stopped.values())
+
+    @settings(max_examples=200)
+    @given(worlds())
+    def test_no_row_of_a_stopped_package_counts(self, world: World) -> None:
+        for found in answers(world).values():
+            for c in found.considered:
+                if not world.facts.state_of(c.source.owner).works:
+                    assert c.outcome in (Outcome.STOPPED, Outcome.NO_SEAT)
+                    assert c.value is None
+
+    @settings(max_examples=200)
+    @given(worlds(), STOPPED)
+    def test_for_edit_a_stopped_partner_is_as_good_as_none(self, world: World, state: DateState) -> None:
+        stopped = world.in_states(**{PARTNER: state})
+        gone = stopped
+        for source in world.facts.sources:
+            if owner_of(source.module) == PARTNER:
+                gone = gone.without(source)
+        edits = [
+            {code: (d.value, d.merged) for code, d in answers(w).items() if d.access is Access.EDIT}
+            for w in (stopped, gone)
+        ]
+        assert edits[0] == edits[1]
+
+
+class TestWhoAsks:
+    @given(worlds((HolderKind.INACTIVE,)))
+    def test_the_inactive_have_nothing(self, world: World) -> None:
+        nothing = {"plans": [], "multi_plan": False, "modules": [], "features": {}}
+        assert resolve(world.facts, world.who).content() == nothing
+
+    @settings(max_examples=200)
+    @given(worlds((HolderKind.CUSTOMER,)))
+    def test_the_customer_is_somebody_who_holds_everything(self, world: World) -> None:
+        everything = replace(world.who, kind=HolderKind.USER, modules=world.facts.visible_modules)
+        as_user = resolve(world.facts, everything).content()
+        as_customer = resolve(world.facts, world.who).content()
+        for content in (as_user, as_customer):
+            content["features"].pop("sum", None)  # the customer has all of an add-on per user, a user one
+        assert as_customer == as_user
