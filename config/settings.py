@@ -103,7 +103,7 @@ if _default["ENGINE"].endswith("sqlite3"):
 else:
     # Persistent connections keep the prepared statement of the hot read (licensing/reading.py) alive.
     _default |= {"CONN_MAX_AGE": env.int("CONN_MAX_AGE", 600), "OPTIONS": {"prepare_threshold": 5}}
-_default["TEST"] = {"NAME": f"test_planarium_{env.str('TEST_DB', 'main')}"} if _default["ENGINE"].endswith("postgresql") else {}
+    _default["TEST"] = {"NAME": f"test_planarium_{env.str('TEST_DB', 'main')}"}
 DATABASES = {"default": _default | {"ATOMIC_REQUESTS": False}}
 
 _cache_url = env.str("CACHE_URL", "")
@@ -226,7 +226,9 @@ LOGGING = {
     "formatters": {
         "structured": {
             "()": structlog.stdlib.ProcessorFormatter,
-            "processor": structlog.dev.ConsoleRenderer(colors=False) if _console_logs else structlog.processors.JSONRenderer(),
+            "processor": structlog.dev.ConsoleRenderer(colors=False)
+            if _console_logs
+            else structlog.processors.JSONRenderer(),
             "foreign_pre_chain": [
                 structlog.contextvars.merge_contextvars,
                 structlog.processors.TimeStamper(fmt="iso"),

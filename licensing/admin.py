@@ -4,6 +4,7 @@ through a service, and a refusal becomes a message."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -254,7 +255,7 @@ class PackageAdmin(ReadOnlyAdmin, ModelAdmin):
             attempt(
                 request,
                 f"{package} of {package.customer} is active.",
-                lambda p=package: activate_package(customer=p.customer, actor=actor_of(request), owner=p.owner.code),
+                partial(activate_package, customer=package.customer, actor=actor_of(request), owner=package.owner.code),
             )
 
 
@@ -282,15 +283,19 @@ class SeatAdmin(ReadOnlyAdmin, ModelAdmin):
     @admin.action(description="Release the selected seats", permissions=["release"])
     def release(self, request: HttpRequest, seats: QuerySet[Seat]) -> None:
         by_customer: dict[Customer, dict[str, list[str]]] = {}
-        for seat in seats.held().select_related("customer", "user", "owner"):
+        for seat in seats.filter(released_at=None).select_related("customer", "user", "owner"):
             by_customer.setdefault(seat.customer, {}).setdefault(seat.user.code, []).append(seat.full_name)
         for customer, users in by_customer.items():
             wishes = [UserWish(user=code, release=tuple(modules)) for code, modules in users.items()]
             attempt(
                 request,
                 f"Released at {customer}.",
-                lambda c=customer, w=wishes: change_seats(
-                    customer=c, actor=actor_of(request), wishes=w, reason="Released in the admin"
+                partial(
+                    change_seats,
+                    customer=customer,
+                    actor=actor_of(request),
+                    wishes=wishes,
+                    reason="Released in the admin",
                 ),
             )
 
@@ -305,7 +310,8 @@ class ChangeSetAdmin(ReadOnlyAdmin, ModelAdmin):
     inlines = (ChangeSetRowInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).annotate(_size=Count("rows"))
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(_size=Count("rows"))
+        return rows
 
     @admin.display(description="Users", ordering="_size")
     def size(self, change_set: Any) -> int:
@@ -336,7 +342,7 @@ class OverrideAdmin(ScopedAdmin, ModelAdmin):
             attempt(
                 request,
                 f"{override} has ended.",
-                lambda o=override: end_override(customer=o.customer, actor=actor_of(request), override=o),
+                partial(end_override, customer=override.customer, actor=actor_of(request), override=override),
             )
 
 

@@ -15,7 +15,10 @@ from licensing.facts import Mode
 from licensing.models import Override, Subscription, SubscriptionItem
 
 # Django's form classes have type parameters for the type checker only.
-OverrideModelForm = forms.ModelForm[Override] if TYPE_CHECKING else forms.ModelForm
+if TYPE_CHECKING:
+    ModelForm = forms.ModelForm[Override]
+else:
+    ModelForm = forms.ModelForm
 
 
 class ItemsForm(forms.Form):
@@ -51,7 +54,7 @@ class ItemsForm(forms.Form):
         return {code: n for code, n in wanted.items() if n != self.present.get(code, 0)}
 
 
-class OverrideForm(OverrideModelForm):
+class OverrideForm(ModelForm):
     value = forms.CharField(
         required=False, help_text="true or false; a whole number or unlimited; the code of a choice. Nothing for deny."
     )

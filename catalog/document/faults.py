@@ -54,7 +54,7 @@ class Faults:
 
     def __init__(self, files: Sequence[str], found: Sequence[Fault] = ()) -> None:
         self._found = list(found)
-        self._files = {file: number for number, file in enumerate(files)}
+        self._files = {file: number for number, file in enumerate([*(fault.file for fault in found), *files])}
         self._suggestions = 0
 
     def __len__(self) -> int:

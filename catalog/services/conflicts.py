@@ -32,6 +32,8 @@ def _published_features(document: CatalogDocument) -> Iterator[Fault]:
             if was != now:
                 message = f"A published version names this feature, so its {name} stays {was!r}, not {now!r}."
                 yield Fault.at(entry.place, message)
+            if row.kind != entry.kind:
+                break  # what follows from another kind need not be told
         if row.kind == entry.kind == "level":
             yield from _published_choices(entry, row)
 
@@ -56,11 +58,16 @@ def _offer_types(document: CatalogDocument) -> Iterator[Fault]:
 
 
 def _module_uses(document: CatalogDocument) -> Iterator[Fault]:
-    """Modules whose type or visibility changes, where something that the document doesn't name relies on it."""
+    """Modules whose type or visibility changes though a published version, or others in the catalog, rely on it."""
     rows = {row.full_name: row for row in Module.objects.select_related("owner")}
     for entry in document.modules:
         row = rows.get(entry.code)
         if row is None or (row.type, row.hidden) == (MODULE_TYPES[entry.type], entry.hidden):
+            continue
+        shipping = Version.objects.frozen().filter(content__modules__has_key=entry.code)
+        if row.type != MODULE_TYPES[entry.type] and shipping.exists():
+            held = Module.Type(row.type).label
+            yield Fault.at(entry.place, f"A published version ships this module, so it stays a {held} module.")
             continue
         for user, needed in _wrong_uses(document, entry, row):
             yield Fault.at(entry.place, f"{user!r} needs it to be {needed}.")

@@ -16,21 +16,21 @@ class ImmutableCode(models.Model):
     """Refuses a changed `code`: paths, feeds and other systems' records name the row by it."""
 
     code: Any
+    _recorded_code: str | None = None
 
     class Meta:
         abstract = True
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Any, values: Any) -> Any:
-        row = super().from_db(db, field_names, values)
+    def from_db(cls, *args: Any, **kwargs: Any) -> Any:
+        row = super().from_db(*args, **kwargs)
         row._recorded_code = row.__dict__.get("code")
         return row
 
     def clean(self) -> None:
         super().clean()
-        recorded = getattr(self, "_recorded_code", None)
-        if recorded is not None and recorded != self.code:
-            raise ValidationError({"code": f"The code is {recorded!r} for good."}, code="code_is_immutable")
+        if self._recorded_code is not None and self._recorded_code != self.code:
+            raise ValidationError({"code": f"The code is {self._recorded_code!r} for good."}, code="code_is_immutable")
 
 
 class Customer(ImmutableCode):

@@ -81,7 +81,7 @@ class SeatDetail(CustomerMixin, APIView):
 
 def _wish(request: Request) -> dict[str, Any]:
     """Returns the checked body. Raises Invalid for another shape or an unknown member."""
-    data = request.data if request.data not in (None, "") else {}
+    data: Any = request.data or {}
     if not isinstance(data, dict):
         raise Invalid("The body is an object.", [{"field": "", "message": "Send an object, or nothing."}])
     serializer = SeatWishSerializer(data=data)

@@ -44,7 +44,7 @@ class UserDetail(CustomerMixin, GenericAPIView[CustomerUser]):
     queryset = CustomerUser.objects.none()
     serializer_class = UserSerializer
     pagination_class = None
-    filter_backends: ClassVar[Any] = ()
+    filter_backends = ()
 
     def get(self, request: Request, customer: str, user: str) -> Response:
         """One user and the plans they hold."""

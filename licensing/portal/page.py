@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from django.template.loader import render_to_string
+
 from customers.models import CustomerUser
-from licensing.portal.choices import Board, Entry, Examined, Question, rebase
+from licensing.portal.choices import Board, Entry, Examined, Picker, Question, rebase
 from licensing.portal.listing import on_show
 from licensing.portal.words import Fault, listed
 from licensing.seating import Assignable
@@ -55,7 +57,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Cell:
-    """A picker in a row."""
+    """A picker as it stands in one row or many."""
 
     key: str
     label: str
@@ -64,6 +66,11 @@ class Cell:
     @property
     def chosen(self) -> str:
         return next((option.meter.name for option in self.options if option.is_chosen), "")
+
+    @cached_property
+    def html(self) -> str:
+        """The options as they stand in the `<select>`: written once for all rows that show the same."""
+        return render_to_string("licensing/portal/options.html", {"options": self.options})
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,10 @@ class Row:
     is_changed: bool = False
     fault: Fault | None = None
     question: Question | None = None
+
+    @property
+    def is_wrong(self) -> bool:
+        return self.fault is not None or self.question is not None
 
     @property
     def status(self) -> str:
@@ -114,6 +125,7 @@ class Sheet:
 
     board: Board
     used: Mapping[str, int]
+    _cells: dict[tuple[str, str, frozenset[str]], Cell] = field(default_factory=dict)
 
     @cached_property
     def meters(self) -> dict[str, Meter]:
@@ -147,27 +159,28 @@ class Sheet:
         return Row(
             user=user,
             was=" ".join(sorted(held)),
-            cells=[self._cell(index, plans[picker.key], held) for index, picker in enumerate(self.board.pickers)],
+            cells=[self._cell(picker, plans[picker.key], held) for picker in self.board.pickers],
             boxes=[self._box(extra.module, extra.module in shown.extras, held) for extra in self.board.extras],
             is_changed=plans != before or shown.extras != self.board.extras_in(held),
             fault=examined.fault if examined else None,
             question=examined.question if examined else None,
         )
 
-    def _cell(self, index: int, chosen: str, held: frozenset[str]) -> Cell:
-        picker = self.board.pickers[index]
-        return Cell(
-            picker.key,
-            picker.label,
-            [
-                Option(
-                    meter=self.meters[option.module],
-                    covers=" ".join(sorted(option.solutions)) if len(option.solutions) > 1 else "",
-                    is_chosen=option.module == chosen,
-                    is_disabled=self.meters[option.module].is_full and option.module not in (chosen, *held),
-                )
-                for option in picker.options
-            ],
+    def _cell(self, picker: Picker, chosen: str, held: frozenset[str]) -> Cell:
+        kept = held & picker.modules
+        shown = (picker.key, chosen, kept)
+        if shown not in self._cells:
+            options = [self._option(option, chosen, kept) for option in picker.options]
+            self._cells[shown] = Cell(picker.key, picker.label, options)
+        return self._cells[shown]
+
+    def _option(self, option: Assignable, chosen: str, kept: frozenset[str]) -> Option:
+        meter = self.meters[option.module]
+        return Option(
+            meter=meter,
+            covers=" ".join(sorted(option.solutions)) if len(option.solutions) > 1 else "",
+            is_chosen=option.module == chosen,
+            is_disabled=meter.is_full and option.module != chosen and option.module not in kept,
         )
 
     def _box(self, module: str, is_checked: bool, held: frozenset[str]) -> Box:

@@ -150,7 +150,7 @@ def _users_page(desk: Desk, rows: Sequence[Row], *, status: int = 200, general: 
         "board": desk.board,
         "columns": len(desk.board.pickers) + bool(desk.board.extras) or 1,
         "rows": rows,
-        "wrong": [row for row in rows if row.fault or row.question],
+        "wrong": [row for row in rows if row.is_wrong],
         "general": general,
         "page": desk.page,
         "search": desk.search,

@@ -204,12 +204,12 @@ def _people(story: Story) -> list[dict[str, Any]]:
 
 
 def _ascii(name: str) -> str:
-    return name.lower().translate(str.maketrans({"ø": "o", "å": "a", "æ": "ae"}))
+    return name.lower().replace("ø", "o").replace("å", "a").replace("æ", "ae")
 
 
 def _leave(customer: Customer, actor: Actor, users: Sequence[CustomerUser], story: Story) -> None:
     for index, user in enumerate(users):
-        change = {"is_former_employee": True} if index < story.former else {"can_log_in": False}
+        change: dict[str, Any] = {"is_former_employee": True} if index < story.former else {"can_log_in": False}
         edit_user(customer=customer, actor=actor, user=user, reason="Left the company", **change)
 
 

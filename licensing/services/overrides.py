@@ -52,7 +52,7 @@ def grant_override(
             )
         # A level may have a choice that is called unlimited, so it is not the word that says so.
         unlimited = mode is not Mode.DENY and _parse(definition, value) is UNLIMITED
-        override = Override.objects.create(
+        override: Override = Override.objects.create(
             customer=customer,
             user=user,
             feature=row,

@@ -103,7 +103,7 @@ def superfluous_of(package: Package) -> tuple[Superfluous, ...]:
     """Returns the modules of the owner of which more seats are held than `package` has (C-27); empty when it fits."""
     held = Seat.objects.held().filter(customer=package.customer_id, owner=package.owner_id)
     counts = dict(held.order_by().values_list("module_name").annotate(n=Count("pk")))
-    rows = {row.module_name: row for row in package.rows.assignable()}
+    rows = {row.module_name: row for row in ModuleLicense.objects.filter(package=package).assignable()}
     found = []
     for name, in_use in sorted(counts.items()):
         row = rows.get(name)

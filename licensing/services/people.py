@@ -58,7 +58,7 @@ def create_users(
         ]
         for row in rows:
             _check(row, unique=False)
-        created = CustomerUser.objects.bulk_create(rows, batch_size=BATCH)
+        created: list[CustomerUser] = CustomerUser.objects.bulk_create(rows, batch_size=BATCH)
         rewrite_users(commit, created)
         commit.changed()
         audit.record(

@@ -131,7 +131,7 @@ def _refuse_bad_quantities(wanted: Mapping[str, int]) -> None:
     faults = [
         {"field": code, "message": "A quantity is a whole number from 0."}
         for code, n in wanted.items()
-        if not isinstance(n, int) or isinstance(n, bool) or not 0 <= n <= 10_000_000
+        if isinstance(n, bool) or not 0 <= n <= 10_000_000
     ]
     if faults:
         raise Invalid("Some quantities can't be.", faults)
@@ -151,10 +151,11 @@ def item_faults(items: Mapping[str, tuple[Version, int]]) -> list[dict[str, Any]
     """Returns everything wrong with offers that stand together: needs, excludes, and at most how many."""
     faults = []
     for code, (version, quantity) in sorted(items.items()):
-        rules = version.content["rules"]
+        content: Mapping[str, Any] = version.content or {}
+        rules = content["rules"]
         missing = [other for other in rules["needs"] if other not in items]
         clashing = [other for other in rules["excludes"] if other in items]
-        most = version.content["max_quantity"]
+        most = content["max_quantity"]
         faults += [
             {"code": "needs", "offer": code, "needs": other, "message": f"{code} needs {other}."} for other in missing
         ]

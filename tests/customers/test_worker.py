@@ -37,6 +37,7 @@ def test_once_does_what_is_due() -> None:
     assert Session.objects.get().session_key == "new"
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_it_stops_when_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(getattr(signal, name))
@@ -48,12 +49,13 @@ def test_it_stops_when_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(worker.Command, "_tidy", tidy_and_be_told)
     try:
-        call_command("worker", "--interval", "6")  # returns at once, not in ten minutes
+        call_command("worker", "--interval", "600")  # returns at once, not in ten minutes
     finally:
         signal.signal(getattr(signal, name), before)
     assert len(tidied) == 1
 
 
+@pytest.mark.django_db(transaction=True)
 def test_it_outlives_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGTERM)
     looks = []

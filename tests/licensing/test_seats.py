@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -91,9 +92,9 @@ def test_a_solution_is_not_lost_in_silence(fjordlys: Town) -> None:
     ],
     ids=["accepts the loss", "names what goes"],
 )
-def test_the_loss_can_be_meant(fjordlys: Town, how: dict[str, object]) -> None:
+def test_the_loss_can_be_meant(fjordlys: Town, how: dict[str, Any]) -> None:
     fjordlys.gives("ola", "ten-sales-service-premium", at=hours(2))
-    fjordlys.gives("ola", "ten-service-premium", at=hours(3), **how)  # type: ignore[arg-type]
+    fjordlys.gives("ola", "ten-service-premium", at=hours(3), **how)
     assert fjordlys.users["ola"].seats.held().get().module_name == "ten-service-premium"
 
 

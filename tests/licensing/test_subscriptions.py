@@ -21,7 +21,8 @@ from tests.licensing.market import Market, Town, hours
 
 
 def row(town: Town, name: str) -> ModuleLicense:
-    return ModuleLicense.objects.get(customer=town.customer, package__state="active", module_name=name)
+    found: ModuleLicense = ModuleLicense.objects.get(customer=town.customer, package__state="active", module_name=name)
+    return found
 
 
 def test_a_first_subscription_makes_an_active_package(town: Town) -> None:
