@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-fast lint types format bench lock clean runtime
+.PHONY: help setup demo test test-fast lint types format bench openapi lock clean runtime
 
 # Python packages are fetched with the certificates of this machine.
 export UV_SYSTEM_CERTS := 1
@@ -40,6 +40,9 @@ format: setup ## Format the code and fix what can be fixed without thinking
 
 bench: setup ## Measure the entitlement read (USERS=100000)
 	@exec env USERS=$(USERS) $(PYTHON) -m scripts.bench
+
+openapi: setup ## Write docs/openapi.yaml anew from the code
+	@env TESTING=1 $(PYTHON) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 lock: setup ## Write both lock files anew from pyproject.toml (UPGRADE=1 takes the newest versions)
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements.lock

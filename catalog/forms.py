@@ -75,9 +75,11 @@ class LabelledFormSet(InlineFormSet):
         super().add_fields(form, index)
         row = str(form.instance) if form.instance.pk else "new row"
         for name, field in form.fields.items():
-            if not field.widget.is_hidden:
+            # The admin wraps what points to other rows; the wrapper's attributes are never rendered.
+            widget = getattr(field.widget, "widget", field.widget)
+            if not widget.is_hidden:
                 label = "Remove" if name == "DELETE" else field.label or name.replace("_", " ").capitalize()
-                field.widget.attrs["aria-label"] = f"{label}: {row}"
+                widget.attrs["aria-label"] = f"{label}: {row}"
 
 
 class DraftRowForm(ModelForm):

@@ -153,12 +153,19 @@ def held_set(set_id: int) -> HeldSet:
                 blocking={"kind": "entitlement_set", "code": row.digest},
                 next_action="Tell whoever operates Planarium.",
             )
-        content = json.loads(row.body)
-        ordered = {key: content[key] for key in ("multi_plan", "plans", "modules", "features")}
-        tail = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)
-        held = HeldSet(content["features"], tail[1:].encode())
+        held = _spelled(json.loads(row.body))
         _sets.keep(set_id, held)
     return held
+
+
+def _spelled(content: Mapping[str, Any]) -> HeldSet:
+    """Returns a set's content in the order in which people read an answer."""
+    features = {
+        code: {key: feature[key] for key in ("kind", "access", "value", "unlimited") if key in feature}
+        for code, feature in content["features"].items()
+    }
+    ordered = {key: content[key] for key in ("multi_plan", "plans", "modules")} | {"features": features}
+    return HeldSet(features, json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)[1:].encode())
 
 
 def forget_sets() -> None:

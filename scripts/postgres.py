@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from scripts import debian
 
@@ -39,6 +40,14 @@ def server() -> Iterator[str]:
         return
     with throw_away(_binaries() or _installed_binaries()) as url:
         yield url
+
+
+def drop_databases(url: str, *, name: str) -> None:
+    """Drops `name` and its per-worker siblings `name_gw0`, …: what a test run that was killed may have left behind."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        rows = connection.execute("SELECT datname FROM pg_database WHERE datname ~ %s", [f"^{name}(_gw[0-9]+)?$"])
+        for (database,) in rows.fetchall():
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
 
 
 def _named_by_environment() -> str | None:

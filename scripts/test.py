@@ -19,6 +19,7 @@ from scripts import chromium, debian, postgres
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 IN_MEMORY = "sqlite://:memory:"
+TEST_DB = os.environ.get("TEST_DB") or f"run{os.getpid()}"  # nobody else's, should two runs meet on one server
 CLOSING_LINE = re.compile(r"^(=+ )?(no tests ran|\d+ \w+(, \d+ \w+)*) in [\d.]+s( \([\d:]+\))?( =+)?$")
 COUNT = re.compile(r"(\d+) (passed|failed|error|skipped)")
 
@@ -26,6 +27,15 @@ COUNT = re.compile(r"(\d+) (passed|failed|error|skipped)")
 @contextmanager
 def sqlite() -> Iterator[str]:
     yield IN_MEMORY
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    with postgres.server() as url:
+        try:
+            yield url
+        finally:
+            postgres.drop_databases(url, name=f"test_planarium_{TEST_DB}")
 
 
 @contextmanager
@@ -79,7 +89,7 @@ LINT = [
 ]
 TYPES = [Phase("types", tool("mypy"))]
 ON_SQLITE = [Phase("tests on SQLite", pytest("--ignore=tests/browser"))]
-ON_POSTGRES = [Phase("tests on PostgreSQL", pytest("--ignore=tests/browser"), postgres.server)]
+ON_POSTGRES = [Phase("tests on PostgreSQL", pytest("--ignore=tests/browser"), postgresql)]
 IN_BROWSER = [Phase("browser tests", pytest("tests/browser"), sqlite_and_chromium)]
 GROUPS = {
     "all": [*LINT, *TYPES, *ON_SQLITE, *ON_POSTGRES, *IN_BROWSER],
@@ -117,9 +127,7 @@ def run(phase: Phase) -> Outcome:
 
 
 def environment(url: str) -> dict[str, str]:
-    """Returns the environment of a check; its test database is nobody else's, should two runs meet on one server."""
-    own = {"TESTING": "1", "DATABASE_URL": url, "PYTHONUNBUFFERED": "1"}
-    return {"TEST_DB": f"run{os.getpid()}"} | dict(os.environ) | own
+    return os.environ | {"TESTING": "1", "DATABASE_URL": url, "TEST_DB": TEST_DB, "PYTHONUNBUFFERED": "1"}
 
 
 def follow(command: Sequence[str], env: Mapping[str, str], lines: list[str]) -> int:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import QuerySet, URLField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -63,6 +63,7 @@ class CatalogAdmin(ScopedAdmin, ModelAdmin):
     delete_scopes: ClassVar[tuple[str, ...]] = DRAFT
     fixed_once_saved: ClassVar[tuple[str, ...]] = ()
     list_per_page = 50
+    formfield_overrides: ClassVar[Any] = {URLField: {"assume_scheme": "https"}}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return (*self.readonly_fields, *(self.fixed_once_saved if obj is not None else ()))
@@ -86,6 +87,11 @@ class CatalogAdmin(ScopedAdmin, ModelAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for row in queryset:
             self.delete_model(request, row)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Says what hangs on the rows, before saying whose business that would be."""
+        to_delete, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        return to_delete, counts, set() if protected else lacking, protected
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Rows that belong to the one edited (choices, markers) are saved like it."""

@@ -6,7 +6,9 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django_filters import FilterSet
-from django_filters.rest_framework import CharFilter, DjangoFilterBackend
+from django_filters.rest_framework import CharFilter, DjangoFilterBackend, TypedChoiceFilter
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework.request import Request
 
 from customers.api.params import parameter_names, refuse_unknown
@@ -21,6 +23,14 @@ class StrictFilterBackend(DjangoFilterBackend):
         refuse_unknown(request, parameter_names(view, self.get_filterset_class(view, queryset)))
         rows: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return rows
+
+
+@extend_schema_field(OpenApiTypes.BOOL)
+class YesNoFilter(TypedChoiceFilter):
+    """`true` or `false`; anything else is refused, where django-filter's own would pass it by."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=[("true", "yes"), ("false", "no")], coerce=lambda text: text == "true", **options)
 
 
 class CustomerFilter(FilterSet):

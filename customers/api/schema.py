@@ -49,6 +49,10 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 class ScopedSchema(AutoSchema):
+    def get_operation_id(self) -> str:
+        """Named after the view, of which there is one per address: `getPlanDetail`, `putSeatDetail`."""
+        return f"{self.method.lower()}{type(self.view).__name__}"
+
     def get_description(self) -> str:  # type: ignore[override] # DRF's own generator, which isn't used, gave it more
         described = super().get_description() or ""
         if not getattr(self.view, "required_scopes", None):

@@ -7,19 +7,13 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django_filters import FilterSet
-from django_filters.rest_framework import CharFilter, ChoiceFilter, TypedChoiceFilter
+from django_filters.rest_framework import CharFilter, ChoiceFilter
 
 from catalog.models import Offer
+from customers.api.filters import YesNoFilter
 from customers.errors import Invalid
 from customers.models import CustomerUser
 from licensing.models import ModuleLicense, Seat, UserPeriod
-
-
-class YesNoFilter(TypedChoiceFilter):
-    """`true` or `false`; anything else is refused, where django-filter's own would pass it by."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(choices=[("true", "yes"), ("false", "no")], coerce=lambda text: text == "true", **options)
 
 
 class UserFilter(FilterSet):

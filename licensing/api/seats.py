@@ -28,7 +28,7 @@ KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, descript
 class SeatList(CustomerMixin, APIView):
     required_scopes: ClassVar[dict[str, str]] = {"GET": "seats:read"}
 
-    @extend_schema(operation_id="customers_users_seats_list", responses=SeatSerializer(many=True))
+    @extend_schema(responses=SeatSerializer(many=True))
     def get(self, request: Request, customer: str, user: str) -> Response:
         """Every seat the user holds, and who gave it."""
         refuse_unknown(request, [])

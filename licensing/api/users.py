@@ -28,7 +28,7 @@ class UserList(CustomerMixin, GenericAPIView[CustomerUser]):
     def get_queryset(self) -> Any:
         return CustomerUser.objects.of(self.customer)
 
-    @extend_schema(operation_id="customers_users_list", responses=UserSerializer(many=True))
+    @extend_schema(responses=UserSerializer(many=True))
     def get(self, request: Request, customer: str) -> Response:
         """The customer's users and the plans they hold."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []

@@ -31,14 +31,21 @@ def main() -> int:
 
 def bench(options: Options) -> int:
     with postgres.server() as url:
-        sites = prepare(Databases(url), options)
-        rounds, memory = measure(sites, options)
+        databases = Databases(url)
+        try:
+            sites = prepare(databases, options)
+            rounds, memory = measure(sites, options)
+        finally:
+            if not options.keep:
+                for name in options.databases.values():
+                    databases.drop(name)
     run = Run(rounds, sites["large"].statements, sites["large"].contents.client_mb)
     figures = [figures_of(line, rounds, sites[line.crowd].statements) for line in LINES]
     verdicts = [goal.judged(run) for goal in GOALS]
     report = reporting.document(options, sites, figures, verdicts, memory, run.generator_share)
     reporting.write(report, options)
-    print(f"\n{reporting.table(figures, sites)}\n\n{reporting.goals(verdicts)}\n\nWritten to {options.output}.")
+    parts = (reporting.table(figures, sites), reporting.notes(report), reporting.goals(verdicts))
+    print("\n" + "\n\n".join(parts) + f"\n\nWritten to {options.output}.", flush=True)
     return 0 if all(verdict.is_met for verdict in verdicts) else 1
 
 

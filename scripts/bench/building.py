@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from django.core.management import call_command
 from django.db import connection
@@ -177,7 +178,7 @@ def _copy(commit: Commit, models: Sequence[int], first: int, last: int) -> None:
         reason="Benchmark",
         revision=commit.changed(),
     )
-    parameters = {
+    parameters: dict[str, Any] = {
         "models": list(models),
         "kinds": len(models),
         "first": first,

@@ -79,7 +79,7 @@ Rounds = Sequence[Mapping[str, Sample]]  # per round, per line's code
 def ratio(rounds: Rounds, code: str, to: str) -> float:
     """Returns how many times the rate of `to` the rate of `code` is: the median of the rounds' own ratios.
 
-    Both were measured in turns of half a second, so whatever else the machine did then hit both alike.
+    They were measured in slices of a quarter of a second in turn, so whatever else the machine did then hit both alike.
     """
     return median(samples[code].per_second / samples[to].per_second for samples in rounds)
 

@@ -14,9 +14,9 @@ from scripts.bench.options import Options
 from scripts.bench.preparing import Site
 from scripts.bench.server import WORKERS, memory_mb, running
 
-SLICE_SECONDS = 0.5
+SLICE_SECONDS = 0.25
 CONNECTIONS_PER_WORKER = 2
-RANDOM_USERS = 5_000  # per turn: more than it gets round to
+RANDOM_USERS = 2_500  # per slice: more than it gets round to
 ALIKE = 20
 
 
@@ -62,7 +62,7 @@ class _Turn:
         return sample
 
     def round(self, seconds: float) -> dict[str, Sample]:
-        """Gives each line `seconds`, in turns of half a second at most; every other pass goes backwards."""
+        """Gives each line `seconds`, in short slices; every other pass goes backwards."""
         samples = {line.code: Sample() for line in LINES}
         passes = max(1, round(seconds / SLICE_SECONDS))
         order: Sequence[Line] = LINES

@@ -17,12 +17,16 @@ WRONG_DATA = 3
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """USERS, ROUNDS, SECONDS (per line and round), FRESH=1 (build anew), BENCH_DATABASE, BENCH_JSON."""
+    """USERS; ROUNDS; TURN, the seconds per line and round; FRESH=1: build anew; KEEP=0: leave no database behind.
+
+    BENCH_DATABASE and BENCH_JSON name the database and the file of figures.
+    """
 
     users: int
     rounds: int
     seconds: float
     fresh: bool
+    keep: bool
     database: str
     output: Path
 
@@ -32,13 +36,14 @@ class Options:
         options = cls(
             users=int(variables.get("USERS", "100000")),
             rounds=int(variables.get("ROUNDS", "5")),
-            seconds=float(variables.get("SECONDS", "2")),
-            fresh=variables.get("FRESH", "") not in ("", "0"),
+            seconds=float(variables.get("TURN", "2")),
+            fresh=variables.get("FRESH", "0") not in ("", "0"),
+            keep=variables.get("KEEP", "1") not in ("", "0"),
             database=variables.get("BENCH_DATABASE", "planarium_bench"),
             output=Path(variables.get("BENCH_JSON", ROOT / "var" / "bench.json")),
         )
         if options.users < 100 or options.rounds < 1 or options.seconds <= 0:
-            raise ValueError("USERS is at least 100, ROUNDS at least 1, and SECONDS more than 0.")
+            raise ValueError("USERS is at least 100, ROUNDS at least 1, and TURN more than 0.")
         return options
 
     @property

@@ -38,6 +38,17 @@ def goals(verdicts: Sequence[Verdict]) -> str:
     )
 
 
+def notes(report: Mapping[str, Any]) -> str:
+    """Returns one row on the circumstances; `report` is the document."""
+    large, small = report["crowds"]["large"], report["crowds"]["small"]
+    return (
+        f"{large['users']:,} and {small['users']:,} users of {large['customers']} customers, "
+        f"{report['server']['workers']} workers of at most {max(large['worker_mb'], small['worker_mb'])} MB, "
+        f"{report['machine']['processors']} processors, of which the generator took "
+        f"{report['generator_share_of_a_processor']:.0%} of one."
+    )
+
+
 def document(
     options: Options,
     sites: Mapping[str, Site],

@@ -35,8 +35,8 @@ modules:
   user: {type: user, description: User, hidden: true, sort: 1}
   desk-cal: {type: user, description: Desk user, hidden: true, requires: user, sort: 2}
   desk: {type: site, description: Desk}
-  p-low: {type: user, description: Low}
-  p-high: {type: user, description: High}
+  lo: {type: user, description: Low}
+  hi: {type: user, description: High}
   pack: {type: site, description: Pack}
 tiers:
   low: {name: Low, rank: 1}
@@ -51,8 +51,8 @@ features:
   space: {name: Space, group: main, kind: limit, counts: customer, unit: GB}
   charts: {name: Charts, group: more, kind: level, choices: {few: {name: Few}, many: {name: Many}}}
 plans:
-  low: {name: Low, solutions: [help], tier: low, module: p-low, extra_modules: [user], features: {answers: true, space: 5}}
-  high: {name: High, solutions: [help], tier: high, module: p-high, includes: [low], features: {charts: few}}
+  low: {name: Low, solutions: [help], tier: low, module: lo, extra_modules: [user], features: {answers: true, space: 5}}
+  high: {name: High, solutions: [help], tier: high, module: hi, includes: [low], features: {charts: few}}
 add_ons:
   pack: {name: Pack, scope: site, module: pack, needs: [low], max_quantity: 3, features: {space: 10}}
 """
@@ -187,9 +187,7 @@ def test_the_changelog_line_may_be_given() -> None:
 
 def test_what_the_file_does_not_name_is_left_alone() -> None:
     apply(HELPDESK)
-    result = apply(
-        part("plans:\n  low: {name: Low, solutions: [help], tier: low, module: p-low, features: {space: 7}}\n")
-    )
+    result = apply(part("plans:\n  low: {name: Low, solutions: [help], tier: low, module: lo, features: {space: 7}}\n"))
     assert told(result) == [("low", "published", 2)]
     assert newest("low").content["features"].keys() == {"space"}
     assert newest("high").number == 1
@@ -209,11 +207,11 @@ def test_a_new_feature_finds_its_place_and_no_other_version_is_news() -> None:
 def test_ranks_of_tiers_and_modules_of_plans_may_be_exchanged() -> None:
     apply(HELPDESK)
     text = HELPDESK.replace("rank: 2", "rank: 3").replace("rank: 1", "rank: 2").replace("rank: 3", "rank: 1")
-    text = text.replace("module: p-low", "module: x").replace("module: p-high", "module: p-low")
-    apply(text.replace("module: x", "module: p-high"), at=LATER)
+    text = text.replace("module: lo", "module: x").replace("module: hi", "module: lo")
+    apply(text.replace("module: x", "module: hi"), at=LATER)
     assert dict(Tier.objects.values_list("code", "rank")) == {"low": 2, "high": 1}
-    assert newest("low").content["module"] == "superoffice.p-high"
-    assert newest("high").content["module"] == "superoffice.p-low"
+    assert newest("low").content["module"] == "superoffice.hi"
+    assert newest("high").content["module"] == "superoffice.lo"
     assert all(Offer.objects.values_list("for_sale", flat=True))
 
 
@@ -317,8 +315,8 @@ def test_a_plan_stays_a_plan() -> None:
         ("desk: {type: user, description: D}", ["'answers' needs it to be a site module."]),
         ("desk-cal: {type: site, description: D}", ["'answers' needs it to be a user module."]),
         ("pack: {type: user, description: D}", ["'pack' needs it to be a site module."]),
-        ("p-low: {type: site, description: D}", ["'low' needs it to be a user module."]),
-        ("p-low: {type: user, hidden: true, description: D}", ["'low' needs it to be visible."]),
+        ("lo: {type: site, description: D}", ["'low' needs it to be a user module."]),
+        ("lo: {type: user, hidden: true, description: D}", ["'low' needs it to be visible."]),
     ],
 )
 def test_a_module_stays_what_others_need_it_to_be(line: str, faults: list[str]) -> None:

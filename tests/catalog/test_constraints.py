@@ -63,8 +63,8 @@ class TestPublishedVersions:
     """Raw SQL against version 1 of Sales Premium, and against its draft, where the same is allowed."""
 
     @pytest.fixture(autouse=True)
-    def _versions(self, pia: Account) -> None:
-        self.shop = Shop()
+    def _versions(self, shop: Shop, pia: Account) -> None:
+        self.shop = shop
         self.shop.publish(
             self.shop.sales_premium,
             grants={"quotes": True},

@@ -507,3 +507,14 @@ TREES = st.recursive(
 @given(st.dictionaries(st.sampled_from(reading.SECTIONS), st.dictionaries(WORDS, TREES, max_size=4), max_size=4))
 def test_no_shape_ever_crashes_the_reader(sections: dict[str, Any]) -> None:
     read_or_fault(yaml.safe_dump({reading.HEADER: 1, **sections}, allow_unicode=True))
+
+
+# ── What is told about it ───────────────────────────────────────────────────
+
+
+def test_the_example_of_the_documentation_is_a_catalog() -> None:
+    guide = (SEED.parents[1] / "docs" / "catalog.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    document = read(example)
+    assert [offer.code for offer in document.offers()] == ["groundwork", "help-small", "more-space"]
+    assert len(document.features) == 3

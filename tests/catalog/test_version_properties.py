@@ -87,8 +87,8 @@ def frozen() -> dict[int, dict[str, Any]]:
 @pytest.mark.django_db
 class TestWhateverIsCalled:
     @pytest.fixture(autouse=True)
-    def _shop(self) -> None:
-        Shop()
+    def _shop(self, shop: Shop) -> None:
+        """The plans of the shop, all published."""
 
     @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.lists(any_call(), min_size=3, max_size=10))

@@ -38,11 +38,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def shop(db: Any) -> Shop:
-    return Shop()
-
-
-@pytest.fixture
 def by_pia(pia: Account) -> dict[str, Any]:
     return {"actor": Actor(account=pia), "at": NOON}
 

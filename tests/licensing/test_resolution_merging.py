@@ -166,6 +166,12 @@ class TestSum:
         rows = [add_on(name, {self.STORAGE: 100}, origin="storage") for name in ("small", "large")]
         assert answer(facts(*rows), holds(), self.STORAGE) == "edit 200"
 
+    def test_a_plan_counts_beside_an_add_on_of_its_origin(self) -> None:
+        at = facts(
+            plan("sales", {self.STORAGE: 10}, origin="common"), add_on("disk", {self.STORAGE: 100}, origin="common")
+        )
+        assert answer(at, holds("sales"), self.STORAGE) == "edit 110"
+
     def test_of_an_add_on_per_user_everybody_holds_one_and_the_customer_all(self) -> None:
         at = facts(add_on("mailbox", {self.STORAGE: 5}, per_user=True, quantity=40))
         assert answer(at, holds("mailbox"), self.STORAGE) == "edit 5"
