@@ -57,6 +57,7 @@ class GrantInline(DraftInline):
     model = Grant
     form = GrantForm
     named = "feature"
+    verbose_name = "feature"
     verbose_name_plural = "features granted here"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Grant]:

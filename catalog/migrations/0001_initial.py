@@ -540,6 +540,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "published feature",
                 "ordering": ("version", "feature"),
             },
         ),

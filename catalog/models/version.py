@@ -191,6 +191,7 @@ class VersionFeature(models.Model):
 
     class Meta:
         ordering = ("version", "feature")
+        verbose_name = "published feature"
         constraints = (models.UniqueConstraint(fields=["version", "feature"], name="published_feature_once"),)
 
     def __str__(self) -> str:

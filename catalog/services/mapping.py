@@ -12,6 +12,7 @@ from django.conf import settings
 from catalog.content import (
     ChoiceContent,
     DraftFacts,
+    FeatureContent,
     FeatureDefinition,
     GrantFacts,
     ModuleContent,
@@ -173,13 +174,12 @@ def _published_definitions(features: list[int]) -> dict[str, PublishedDefinition
     ages = {pk: age for age, pk in enumerate(oldest_first)}
     pairs = VersionFeature.objects.filter(feature__in=features).order_by().values_list("feature__code", "version")
     wanted = dict(sorted(pairs, key=lambda pair: ages[pair[1]]))  # the newest of each feature comes last, and stays
-    rows = Version.objects.filter(pk__in=set(wanted.values())).select_related("offer")
-    contents = {row.pk: (str(row), frozen_content(row)) for row in rows}
+    versions = {row.pk: row for row in Version.objects.filter(pk__in=set(wanted.values())).select_related("offer")}
     known: dict[str, PublishedDefinition] = {}
     for code, pk in wanted.items():
-        source, content = contents[pk]
-        if content is not None:
-            known[code] = PublishedDefinition(content.features[code].definition, source)
+        frozen: Any = versions[pk].content
+        definition = FeatureContent.from_json(code, frozen["features"][code]).definition
+        known[code] = PublishedDefinition(definition, str(versions[pk]))
     return known
 
 

@@ -50,7 +50,8 @@ def check(*, version: Version, at: datetime) -> list[PublishFault]:
 def preview(*, version: Version, at: datetime) -> Preview:
     """Returns what publishing the draft with effect from `at` would come to."""
     frozen, faults = flatten(draft_facts(version, at=at))
-    previous = Version.objects.frozen().filter(offer=version.offer_id).order_by("-number").first()
+    published = Version.objects.frozen().filter(offer=version.offer_id).select_related("offer")
+    previous = published.order_by("-number").first()
     content = VersionContent.from_json(frozen) if frozen is not None else None
     changes = diff(frozen_content(previous), content) if content is not None else None
     return Preview(tuple(faults), content, previous, changes)

@@ -9,7 +9,7 @@ from django import forms
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 
-from catalog.models import Solution
+from catalog.models import Owner, Solution
 from customers.access import Access
 from customers.models import Customer, CustomerUser
 from customers.querysets import CustomerUserQuerySet
@@ -64,9 +64,14 @@ def on_show(board: Board) -> list[Assignable]:
 
 
 def seats_used(customer: Customer) -> dict[str, int]:
-    """Returns how many seats of each module are held, by `owner.module`, in one query over the index of held seats."""
-    held = Seat.objects.held().filter(customer=customer).order_by().values_list("owner__code", "module_name")
-    return {full_name(owner, name): count for owner, name, count in held.annotate(count=Count("pk"))}
+    """Returns how many seats of each module are held, by `owner.module`, in two queries.
+
+    The first reads nothing but the index of held seats; joining the owners there would double its time.
+    """
+    held = Seat.objects.held().filter(customer=customer).order_by().values_list("owner_id", "module_name")
+    counts = list(held.annotate(count=Count("*")))
+    owners = dict(Owner.objects.values_list("pk", "code"))
+    return {full_name(owners[owner], name): count for owner, name, count in counts}
 
 
 def held_by(users: Iterable[CustomerUser]) -> dict[int, frozenset[str]]:

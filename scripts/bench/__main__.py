@@ -39,7 +39,7 @@ def bench(options: Options) -> int:
             if not options.keep:
                 for name in options.databases.values():
                     databases.drop(name)
-    run = Run(rounds, sites["large"].statements, sites["large"].contents.client_mb)
+    run = Run(rounds, sites["large"].statements, max(site.contents.client_mb for site in sites.values()))
     figures = [figures_of(line, rounds, sites[line.crowd].statements) for line in LINES]
     verdicts = [goal.judged(run) for goal in GOALS]
     report = reporting.document(options, sites, figures, verdicts, memory, run.generator_share)

@@ -91,11 +91,11 @@ class WrongDataError(Exception):
 
 
 def prepare(population: Population) -> None:
-    """Makes tables, catalog, and the customers with what `population` buys; no users yet."""
+    """Makes tables, catalog, and the customers with what they buy; no users yet."""
     call_command("migrate", verbosity=0)
     call_command("catalog", "apply", "--publish", str(SEED), verbosity=0)
     for number, mix in population.mixes():
-        _create_customer(number, mix, population.sizes[number])
+        _create_customer(number, mix)
 
 
 def populate(population: Population) -> None:
@@ -117,10 +117,10 @@ def new_key() -> str:
     return issue_key(actor=SYSTEM, client=client, at=at)[1]
 
 
-def _create_customer(number: int, mix: Mix, users: int) -> None:
+def _create_customer(number: int, mix: Mix) -> None:
     code = customer_code(number)
     customer = create_customer(actor=SYSTEM, code=code, name=f"Customer {number}", serial_number=f"{10**9 + number}")
-    subscribe(customer=customer, actor=SYSTEM, billing_months=12, items=mix.items(users))
+    subscribe(customer=customer, actor=SYSTEM, billing_months=12, items=mix.items)
     if mix.has_override:
         grant_override(
             customer=customer, actor=SYSTEM, feature=LIMIT, mode=facts.Mode.AT_LEAST, value=2000, reason="Benchmark"

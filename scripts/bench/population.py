@@ -15,6 +15,7 @@ SALES = ("sales-essentials", "sales-premium")
 SERVICE = ("service-essentials", "service-premium")
 MARKETING = ("marketing-essentials", "marketing-premium")
 CALENDAR = ("calendar-synchronization",)
+PLENTY = 1_000_000  # seats of everything, whatever the size of the crowd: the same packages for all
 COMBINATIONS = 12  # at most so many are in use at one customer
 
 
@@ -46,10 +47,11 @@ class Mix:
         held = held[:: -(-len(held) // COMBINATIONS)]  # evenly spread over all
         return (*(Kind(codes) for codes in held), Kind(held[-1], has_override=True), Kind(is_former=True))
 
-    def items(self, users: int) -> dict[str, int]:
-        """Returns what is bought for so many users: offer code → quantity."""
+    @property
+    def items(self) -> dict[str, int]:
+        """What is bought: offer code → quantity."""
         per_user = [code for alternatives in self.plans for code in alternatives]
-        return dict.fromkeys((*per_user, *self.for_users), users) | dict.fromkeys(self.for_site, 1)
+        return dict.fromkeys((*per_user, *self.for_users), PLENTY) | dict.fromkeys(self.for_site, 1)
 
 
 MIXES = (

@@ -41,7 +41,7 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser, live_server: LiveServer) -> Iterator[BrowserContext]:
     """A browser profile of its own, 1360 × 900; paths such as `page.goto("/account/login/")` mean the live server."""
     context = browser.new_context(base_url=live_server.url, viewport={"width": 1360, "height": 900}, locale="en-GB")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)  # a limit for slow machines, not a pace
     yield context
     context.close()
 

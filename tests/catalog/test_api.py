@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import transaction
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
@@ -34,14 +36,22 @@ ROOT = "/api/v1/catalog"
 LISTS = ("solutions", "features", "modules", "plans", "add-ons")
 
 
+@pytest.fixture(scope="module")
+def _open_shop(django_db_setup: Any, django_db_blocker: Any) -> Iterator[Shop]:
+    """Publishes the shop once per module, in a transaction that each test's own is nested in."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        shop = Shop()
+        FeatureFactory(code="chat", site_module=SiteModuleFactory(name="chat-site", sort_order=40))
+        chat = AddOnFactory(code="chat-pack", module=SiteModuleFactory(name="cep", sort_order=41))
+        shop.publish(chat, grants={"chat": True}, needs=("service-essentials",), max_quantity=1)
+        yield shop
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def shop(db: Any) -> Shop:
+def shop(_open_shop: Shop, db: Any) -> Shop:
     """The shop with one site-wide add-on, chat, whose feature no plan gives."""
-    shop = Shop()
-    FeatureFactory(code="chat", site_module=SiteModuleFactory(name="chat-site", sort_order=40))
-    shop.chat = AddOnFactory(code="chat-pack", module=SiteModuleFactory(name="cep", sort_order=41))  # type: ignore[attr-defined]
-    shop.publish(shop.chat, grants={"chat": True}, needs=("service-essentials",), max_quantity=1)  # type: ignore[attr-defined]
-    return shop
+    return _open_shop
 
 
 @pytest.fixture

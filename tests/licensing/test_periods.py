@@ -1,4 +1,4 @@
-"""Holdings, sets and periods: what was, is and will be answered. Rules C-30 to C-35 and R-1 to R-9."""
+"""Holdings, sets and periods: what was, is and will be answered. Rules C-30 to C-35 and H-1 to H-7."""
 
 from __future__ import annotations
 

@@ -228,6 +228,7 @@ QUERIES = [
     "how many users there are",
     "the users of this page",
     "how many seats of each module are held",
+    "the names of the owners",
     "the seats of these users",
 ]
 

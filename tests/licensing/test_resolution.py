@@ -1,4 +1,4 @@
-"""Who gets edit, view or nothing, and what became of each source. Rules R-1 to R-5, R-12 to R-15 of docs/rules.md."""
+"""Who gets edit, view or nothing, and what became of each source. Rules R-1 to R-5 and R-12 to R-15."""
 
 from __future__ import annotations
 
@@ -84,8 +84,10 @@ class TestEdit:
         assert answer(at, holds(), PRINT) == "none"
 
     def test_a_seat_of_something_no_longer_sold_gives_nothing(self) -> None:
-        assert answer(facts(SALES), holds("ten-service"), PRINT) == "none"
-        assert resolve(facts(SALES), holds("ten-service")).plans == ()
+        at = facts(SALES_WITHOUT_CAL, site=["project"])
+        assert answer(at, holds("ten-service"), PRINT) == "none"
+        assert answer(at, holds("ten-sales", "project-cal"), PROJECTS) == "view"
+        assert resolve(at, holds("ten-service", "project-cal")).modules == (full("project"),)
 
 
 class TestView:

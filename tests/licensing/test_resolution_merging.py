@@ -75,10 +75,10 @@ def test_only_what_is_held_is_merged() -> None:
 def test_a_level_is_ranked_by_the_longest_list_of_choices() -> None:
     """Versions of different days know different choices: new ones came between, none ever goes."""
     old, new = level("boards", "charts", "custom"), level("boards", "charts", "tiles", "custom", "shared")
-    at = facts(plan("old", {old: "custom"}), plan("new", {new: "tiles"}))
-    assert answer(at, holds("old", "new"), "boards") == "edit custom"
-    assert answer(at, holds("new"), "boards") == "edit tiles"
-    found = decision(at, holds("old"), "boards")
+    at = facts(plan("earlier", {old: "custom"}), plan("later", {new: "tiles"}))
+    assert answer(at, holds("earlier", "later"), "boards") == "edit custom"
+    assert answer(at, holds("later"), "boards") == "edit tiles"
+    found = decision(at, holds("earlier"), "boards")
     assert found is not None
     assert found.feature.choice_codes == ("charts", "tiles", "custom", "shared")
 

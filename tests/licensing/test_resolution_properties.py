@@ -1,4 +1,4 @@
-"""What holds of every answer, whatever is sold, held and overridden. Rules R-1 to R-15 of docs/rules.md."""
+"""What holds of every answer, whatever is sold, held and overridden. Rules R-1 to R-17 of docs/rules.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user holds after a change of seats, or why not. Rules S-1 to S-6 of docs/rules.md."""
+"""What a user holds after a change of seats, or why not. Rules S-1 to S-5 of docs/rules.md."""
 
 from __future__ import annotations
 

@@ -1,23 +1,50 @@
 """What migrations forbid by `refuse(...)` is forbidden in the database as it stands after the last of them."""
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
+from customers.actor import Actor
+from customers.models import Account
 from customers.protection import Protection
+from licensing.facts import Mode
+from licensing.services.overrides import grant_override
+from tests.factories.catalog import AddOnFactory
+from tests.licensing.market import Market, Town, hours
 from tests.project.test_migrations import flatten, own_migrations
 
+# An UPDATE that contradicts each protected table; for most of them, any does.
+ANY = "id = id"
+EDITS = {
+    "catalog_feature": "kind = 'limit'",
+    "catalog_grant": ANY,
+    "catalog_version": "changelog = 'nothing new'",
+    "catalog_version_editors": ANY,
+    "catalog_versionfeature": ANY,
+    "catalog_versioninclude": ANY,
+    "catalog_versionmodule": ANY,
+    "catalog_versionrule": ANY,
+    "customers_auditevent": ANY,
+    "licensing_changeset": ANY,
+    "licensing_changesetrow": ANY,
+    "licensing_entitlementset": ANY,
+    "licensing_modulelicense": ANY,
+    "licensing_override": "reason = 'none'",
+    "licensing_package": "company_name = 'Another AS'",
+    "licensing_revisionentry": ANY,
+    "licensing_seat": "module_name = 'another'",
+}
 
-def refusals() -> set[tuple[str, str]]:
-    """Returns (trigger, table) of every `refuse(...)` in our migrations."""
-    return {
-        (operation.name, operation.table)
-        for migration in own_migrations()
-        for operation in flatten(list(migration.operations))
-        if isinstance(operation, Protection)
-    }
+
+def refusals() -> list[Protection]:
+    operations = [operation for migration in own_migrations() for operation in flatten(list(migration.operations))]
+    return [operation for operation in operations if isinstance(operation, Protection)]
 
 
-def triggers() -> set[tuple[str, str]]:
+def triggers_wanted() -> set[tuple[str, str]]:
+    return {(refusal.name, refusal.table) for refusal in refusals()}
+
+
+def triggers_there() -> set[tuple[str, str]]:
     """Returns (trigger, table) as the database has them."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
@@ -31,8 +58,36 @@ def triggers() -> set[tuple[str, str]]:
 
 @pytest.mark.django_db
 def test_every_refusal_stands_in_the_database() -> None:
-    assert refusals()
-    assert refusals() - triggers() == set()
+    assert triggers_wanted()
+    assert triggers_wanted() - triggers_there() == set()
+
+
+@pytest.fixture
+def busy_house(pia: Account) -> None:
+    """Leaves at least one row in every protected table."""
+    by_pia = Actor(account=pia)
+    market = Market()
+    needy = AddOnFactory(code="needy")
+    market.publish(needy, by=by_pia, grants={"chat": True}, needs=["sales-premium"])
+    town = Town(actor=by_pia)
+    town.buys(sales_premium=2, at=hours(1))
+    town.gives("ola", "ten-sales-premium", at=hours(2))
+    grant_override(
+        customer=town.customer, actor=by_pia, feature="requests", mode=Mode.SET, value=True, reason="trial", at=hours(3)
+    )
+
+
+@pytest.mark.usefixtures("busy_house")
+def test_raw_sql_can_neither_edit_nor_delete_what_is_protected() -> None:
+    edited = {refusal.table for refusal in refusals() if refusal.event == "UPDATE"}
+    deleted = {refusal.table for refusal in refusals() if refusal.event == "DELETE"}
+    assert edited == EDITS.keys()
+    attempts = {table: f"UPDATE {table} SET {EDITS[table]}" for table in edited}
+    for table, statement in [*attempts.items(), *((table, f"DELETE FROM {table}") for table in deleted)]:
+        sentences = {refusal.message for refusal in refusals() if refusal.table == table}
+        with pytest.raises(IntegrityError) as refused, transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
+        assert any(sentence in str(refused.value) for sentence in sentences), (statement, refused.value)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -40,7 +95,7 @@ class TestEmptyingTheDatabaseBetweenTests:
     """Transactional tests leave the protection as they found it; the second of these runs after a flush."""
 
     def test_protection_before(self) -> None:
-        assert refusals() - triggers() == set()
+        assert triggers_wanted() - triggers_there() == set()
 
     def test_protection_after(self) -> None:
-        assert refusals() - triggers() == set()
+        assert triggers_wanted() - triggers_there() == set()

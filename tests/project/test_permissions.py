@@ -1,0 +1,181 @@
+"""Who may call what: every endpoint of the API, in every role. A new endpoint without a row here fails.
+
+To add one, add its row to `TABLE`, with the status that each of `ROLES` gets for the objects in `WORLD`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import pytest
+from django.db import transaction
+from django.urls import URLResolver, get_resolver
+from rest_framework.test import APIClient
+
+from customers.models import Account, Customer, Membership
+from tests.factories.customers import AccountFactory, CustomerFactory, MembershipFactory, api_as, api_with
+from tests.licensing.market import Market, Town, hours
+
+# Ola of Fjordlys holds Sales Premium; Ida holds nothing yet.
+WORLD: Final = {
+    "customer": "fjordlys",
+    "user": "ola",
+    "feature": "quotes",
+    "module": "ten-sales-premium",
+    "catalog/solutions": "sales",
+    "catalog/features": "quotes",
+    "catalog/modules": "sale-cal",
+    "catalog/plans": "sales-premium",
+    "catalog/add-ons": "chat",
+}
+
+# Who asks, and how they come.
+ROLES: Final[Mapping[str, Callable[[Customer, Customer], APIClient]]] = {
+    "nobody": lambda own, other: api_as(None),
+    "product manager": lambda own, other: staff("product_manager"),
+    "publisher": lambda own, other: staff("publisher"),
+    "customer success": lambda own, other: staff("customer_success"),
+    "auditor": lambda own, other: staff("auditor"),
+    "superuser": lambda own, other: api_as(AccountFactory(is_staff=True, is_superuser=True)),
+    "admin": lambda own, other: member(own, Membership.Role.ADMIN),
+    "viewer": lambda own, other: member(own, Membership.Role.VIEWER),
+    "admin of another customer": lambda own, other: member(other, Membership.Role.ADMIN),
+    "no role at all": lambda own, other: api_as(AccountFactory()),
+    "key": lambda own, other: api_with(),
+    "key bound to the customer": lambda own, other: api_with(customer=own),
+    "key bound to another": lambda own, other: api_with(customer=other),
+    "key without the scope": lambda own, other: api_with("audit:read"),
+}
+
+
+def staff(role: str) -> APIClient:
+    return api_as(AccountFactory(roles=[role]))
+
+
+def member(customer: Customer, role: str) -> APIClient:
+    account: Account = AccountFactory()
+    MembershipFactory(customer=customer, account=account, role=role)
+    return api_as(account)
+
+
+def row(**unlike: int) -> dict[str, int]:
+    """Returns a status per role, 200 where nothing stands against it; `unlike` says what differs from the usual."""
+    usual = dict.fromkeys(ROLES, 200) | {"nobody": 401, "no role at all": 403, "key without the scope": 403}
+    given = {role.replace("_", " "): status for role, status in unlike.items()}
+    assert given.keys() <= ROLES.keys()
+    return usual | given
+
+
+# Another customer's object is 404, not 403.
+_OF_A_CUSTOMER: Final = {"admin_of_another_customer": 404, "key_bound_to_another": 404}
+_SEATS: Final = _OF_A_CUSTOMER | {"product_manager": 403, "publisher": 403}
+
+TABLE: Final[Mapping[str, Mapping[str, int]]] = {
+    # The published catalog is for everybody who comes with a role.
+    "GET catalog/solutions/": row(),
+    "GET catalog/solutions/{code}/": row(),
+    "GET catalog/features/": row(),
+    "GET catalog/features/{code}/": row(),
+    "GET catalog/modules/": row(),
+    "GET catalog/modules/{code}/": row(),
+    "GET catalog/plans/": row(),
+    "GET catalog/plans/{code}/": row(),
+    "GET catalog/add-ons/": row(),
+    "GET catalog/add-ons/{code}/": row(),
+    # The list shows each caller only what it may see (tests/customers/test_api.py).
+    "GET customers/": row(),
+    "GET customers/{customer}/": row(**_OF_A_CUSTOMER),
+    "GET customers/{customer}/users/": row(**_OF_A_CUSTOMER),
+    "GET customers/{customer}/users/{user}/": row(**_OF_A_CUSTOMER),
+    "GET customers/{customer}/licenses/": row(**_OF_A_CUSTOMER),
+    "GET customers/{customer}/entitlements/": row(**_OF_A_CUSTOMER),
+    "GET customers/{customer}/entitlements/{feature}/": row(**_OF_A_CUSTOMER),
+    "GET customers/{customer}/entitlements/{feature}/?explain=true": row(**_OF_A_CUSTOMER, publisher=403),
+    "GET customers/{customer}/users/{user}/entitlements/": row(**_OF_A_CUSTOMER),
+    "GET customers/{customer}/users/{user}/entitlements/{feature}/": row(**_OF_A_CUSTOMER),
+    "GET customers/{customer}/users/{user}/entitlements/{feature}/?explain=true": row(**_OF_A_CUSTOMER, publisher=403),
+    "GET customers/{customer}/users/{user}/seats/": row(**_SEATS),
+    "GET customers/{customer}/users/{user}/seats/{module}/": row(**_SEATS),
+    "PUT customers/{customer}/users/{user}/seats/{module}/": row(**_SEATS, auditor=403, viewer=403),
+    "DELETE customers/{customer}/users/{user}/seats/{module}/": row(**_SEATS, auditor=403, viewer=403),
+}
+
+
+def address_of(route: str) -> str:
+    folder = route.rpartition("/{code}/")[0]
+    return "/api/v1/" + re.sub(r"\{(\w+)\}", lambda name: WORLD[folder if name[1] == "code" else name[1]], route)
+
+
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def views(patterns: Any = None, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields (route, view class) of everything that the URL configuration answers under /api/v1/."""
+    below: Any = get_resolver().url_patterns if patterns is None else patterns
+    for pattern in below:
+        route = before + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from views(pattern.url_patterns, route)
+        elif route.startswith("api/v1/"):
+            yield re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.removeprefix("api/v1/")), pattern.callback.view_class
+
+
+def endpoints() -> set[tuple[str, str, bool]]:
+    """Returns (method, route, whether the view names its scope)."""
+    return {
+        (method, route, method in view.required_scopes)
+        for route, view in views()
+        for method in METHODS
+        if hasattr(view, method.lower())
+    }
+
+
+@pytest.fixture(scope="module")
+def _open_world(django_db_setup: Any, django_db_blocker: Any) -> Iterator[dict[str, APIClient]]:
+    with django_db_blocker.unblock(), transaction.atomic():
+        Market()
+        town = Town("fjordlys")
+        town.buys(sales_premium=3, at=hours(1))
+        town.gives("ola", "ten-sales-premium", at=hours(2))
+        other: Customer = CustomerFactory(code="nordvik")
+        yield {role: arrive(town.customer, other) for role, arrive in ROLES.items()}
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def callers(_open_world: dict[str, APIClient], db: Any) -> dict[str, APIClient]:
+    return _open_world
+
+
+@pytest.mark.parametrize("endpoint", TABLE)
+def test_every_role_gets_what_the_table_says(callers: dict[str, APIClient], endpoint: str) -> None:
+    method, _, route = endpoint.partition(" ")
+    got = {}
+    for role, http in callers.items():
+        with transaction.atomic():
+            got[role] = http.generic(method, address_of(route)).status_code
+            transaction.set_rollback(True)
+    assert got == TABLE[endpoint]
+
+
+@pytest.mark.parametrize("endpoint", [endpoint for endpoint in TABLE if "{customer}" in endpoint])
+def test_another_customers_object_is_refused_like_one_that_does_not_exist(
+    callers: dict[str, APIClient], endpoint: str
+) -> None:
+    method, _, route = endpoint.partition(" ")
+    address = address_of(route)
+    for role in ("admin of another customer", "key bound to another", "no role at all", "key without the scope"):
+        foreign = callers[role].generic(method, address)
+        unknown = callers[role].generic(method, address.replace("fjordlys", "nowhere"))
+        assert foreign.content == unknown.content.replace(b"nowhere", b"fjordlys"), role
+
+
+def test_the_table_has_every_endpoint_and_no_other() -> None:
+    listed = {endpoint.partition("?")[0] for endpoint in TABLE}
+    assert listed == {f"{method} {route}" for method, route, _ in endpoints()}
+
+
+def test_every_view_names_the_scope_of_every_method() -> None:
+    assert [f"{method} {route}" for method, route, named in endpoints() if not named] == []
