@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -26,10 +27,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--port", type=int, default=8000)
     port = parser.parse_args().port
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("demo: stopped."))  # takes the running step along
     refuse_taken_port(port)
     VAR.mkdir(exist_ok=True)
     environment = demo_environment()
     prepare(port=port, environment=environment)
+    refuse_taken_port(port)  # another demo may have been quicker
     serve(port=port, environment=environment)
 
 
@@ -134,4 +137,7 @@ def announcement() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\ndemo: stopped.")

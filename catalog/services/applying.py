@@ -28,7 +28,7 @@ from catalog.models import Offer, Version
 from catalog.services import drafting, publishing
 from catalog.services.conflicts import find_conflicts
 from catalog.services.defining import Change, Definitions
-from catalog.services.mapping import draft_facts
+from catalog.services.mapping import catalog_facts, draft_facts
 from customers.actor import Actor
 from customers.audit import Event, record_all
 
@@ -147,6 +147,7 @@ class _Drafts:
         self._at = at
         self._changelog = changelog
         self._failed: set[str] = set()
+        self._catalog = catalog_facts()
 
     def make(self, entries: Iterable[OfferEntry], *, publish: bool) -> list[OfferOutcome]:
         """Returns what became of each offer that changed. `entries` come in the order of publishing."""
@@ -182,7 +183,7 @@ class _Drafts:
         """Whether publishing what the entry says would freeze anything but what `newest` did."""
         if _Rows.of_version(newest) != _Rows.of_entry(entry):
             return True
-        facts = draft_facts(newest, at=max(self._at, newest.effective_from))
+        facts = draft_facts(newest, at=max(self._at, newest.effective_from), catalog=self._catalog)
         content, _ = flatten(replace(facts, changelog="The same as before."))
         return content is None or digest(content) != newest.digest
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -29,33 +30,75 @@ from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier
 Names = Mapping[int | None, str]  # primary key of a module → owner.module
 
 _PLACES_PER_GROUP = 1_000_000
+_MODULE_FIELDS = (
+    "name",
+    "type",
+    "description",
+    "tooltip",
+    "hidden",
+    "unrestricted",
+    "prerequisite",
+    "sort_order",
+)
+_FEATURE_FIELDS = ("code", "name", "description", "kind", "rule", "unit", "counts", "read_only_without_seat")
 
 
-def draft_facts(version: Version, *, at: datetime) -> DraftFacts:
-    """Returns what `version` says and all that decides what it comes to. Other offers are taken as live at `at`."""
+@dataclass(frozen=True, slots=True)
+class CatalogFacts:
+    """What stands around every draft. Read once, it serves many drafts, as long as no definition changes."""
+
+    names: Names
+    modules: Mapping[str, ModuleContent]
+    definitions: Mapping[int, FeatureDefinition]  # by primary key of the feature
+    counterparts: Mapping[str, frozenset[str]]
+    positions: Mapping[str, int]
+    tiers: Mapping[str, TierFacts]
+
+
+def catalog_facts() -> CatalogFacts:
+    """Returns all that the catalog defines, in a handful of queries."""
+    modules = Module.objects.order_by().values("pk", "owner__code", *_MODULE_FIELDS)
+    names: Names = {row["pk"]: f"{row['owner__code'].lower()}.{row['name']}" for row in modules}
+    return CatalogFacts(
+        names=names,
+        modules={names[row["pk"]]: _module_content(row, names) for row in modules},
+        definitions=_definitions(names),
+        counterparts=_counterparts(names),
+        positions=_positions(),
+        tiers=_tiers(names),
+    )
+
+
+def draft_facts(version: Version, *, at: datetime, catalog: CatalogFacts | None = None) -> DraftFacts:
+    """Returns what `version` says and all that decides what it comes to. Other offers are taken as live at `at`.
+
+    Whoever asks for many drafts hands over `catalog`, so that it is read once.
+    """
+    catalog = catalog or catalog_facts()
     offer: Any = Offer.objects.select_related("tier").get(pk=version.offer_id)
-    modules = list(Module.objects.select_related("owner"))
-    names: Names = {module.pk: module.full_name for module in modules}
-    grants = list(version.grants.select_related("feature__group").prefetch_related("feature__choices"))
+    grants = list(version.grants.values_list("feature", "value", "unlimited"))
     includes, needs, excludes = _other_offers(version, at)
     return DraftFacts(
         offer=_offer_content(offer),
         own_owner=settings.OWN_OWNER,
         for_sale=offer.for_sale,
-        module=names.get(offer.module_id),
+        module=catalog.names.get(offer.module_id),
         is_first=not Version.objects.frozen().filter(offer=offer).exists(),
         changelog=version.changelog,
         max_quantity=version.max_quantity,
-        grants=tuple(GrantFacts(_definition(grant.feature, names), grant_value(grant)) for grant in grants),
+        grants=tuple(
+            GrantFacts(catalog.definitions[feature], UNLIMITED if unlimited else value)
+            for feature, value, unlimited in grants
+        ),
         includes=includes,
-        extra_modules=tuple(names[pk] for pk in version.extra_modules.values_list("module", flat=True)),
+        extra_modules=tuple(catalog.names[pk] for pk in version.extra_modules.values_list("module", flat=True)),
         needs=needs,
         excludes=excludes,
-        modules={names[module.pk]: _module_content(module, names) for module in modules},
-        counterparts=_counterparts(names),
-        positions=_positions(),
-        tiers=_tiers(names),
-        published=_published_definitions([grant.feature_id for grant in grants]),
+        modules=catalog.modules,
+        counterparts=catalog.counterparts,
+        positions=catalog.positions,
+        tiers=catalog.tiers,
+        published=_published_definitions([feature for feature, _, _ in grants]),
         include_graph=_include_graph() if includes else {},
     )
 
@@ -103,39 +146,27 @@ def _offer_content(offer: Any) -> OfferContent:
     )
 
 
-def _module_content(module: Any, names: Names) -> ModuleContent:
-    return ModuleContent(
-        owner=module.owner.code,
-        name=module.name,
-        type=module.type,
-        description=module.description,
-        tooltip=module.tooltip,
-        hidden=module.hidden,
-        unrestricted=module.unrestricted,
-        prerequisite=names.get(module.prerequisite_id),
-        sort_order=module.sort_order,
-    )
+def _module_content(row: Mapping[str, Any], names: Names) -> ModuleContent:
+    plain = {name: row[name] for name in _MODULE_FIELDS if name != "prerequisite"}
+    return ModuleContent(owner=row["owner__code"], prerequisite=names.get(row["prerequisite"]), **plain)
 
 
-def _definition(feature: Any, names: Names) -> FeatureDefinition:
-    return FeatureDefinition(
-        code=feature.code,
-        name=feature.name,
-        description=feature.description,
-        group=feature.group.code,
-        group_name=feature.group.name,
-        kind=feature.kind,
-        rule=feature.rule,
-        unit=feature.unit,
-        counts=feature.counts,
-        choices=tuple(
-            ChoiceContent(choice.code, choice.name, names.get(choice.site_module_id), names.get(choice.user_module_id))
-            for choice in feature.choices.all()
-        ),
-        site_module=names.get(feature.site_module_id),
-        user_module=names.get(feature.user_module_id),
-        read_only_without_seat=feature.read_only_without_seat,
-    )
+def _definitions(names: Names) -> dict[int, FeatureDefinition]:
+    choices: dict[int, list[ChoiceContent]] = defaultdict(list)
+    rows = LevelChoice.objects.order_by("rank").values_list("feature", "code", "name", "site_module", "user_module")
+    for feature, code, name, site, user in rows:
+        choices[feature].append(ChoiceContent(code, name, names.get(site), names.get(user)))
+    found: dict[int, FeatureDefinition] = {}
+    carriers = ("site_module", "user_module")
+    for row in Feature.objects.order_by().values("pk", "group__code", "group__name", *carriers, *_FEATURE_FIELDS):
+        found[row["pk"]] = FeatureDefinition(
+            group=row["group__code"],
+            group_name=row["group__name"],
+            choices=tuple(choices[row["pk"]]),
+            **{name: names.get(row[name]) for name in carriers},
+            **{name: row[name] for name in _FEATURE_FIELDS},
+        )
+    return found
 
 
 def _positions() -> dict[str, int]:

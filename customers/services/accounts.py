@@ -45,7 +45,7 @@ def edit_account(*, actor: Actor, account: Account, at: datetime, email: str, na
     for field, value in wanted.items():
         setattr(account, field, value)
     if changes:
-        account.full_clean()
+        account.full_clean(exclude={"password"})
         account.save(update_fields=list(changes))
         audit.record(
             actor=actor,

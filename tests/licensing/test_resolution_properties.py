@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from catalog.kinds import UNLIMITED
 from licensing.facts import Access, DateState, HolderKind, Mode, Override, owner_of
 from licensing.resolution import Decision, Outcome, Resolution, canonical, digest, resolve, resolve_feature
-from tests.licensing.drawing import OUR_FEATURES, VISIBLE, World, amounts, users, worlds
+from tests.licensing.drawing import OUR_FEATURES, VISIBLE, WORKING, World, amounts, users, worlds
 from tests.licensing.given import OWN, PARTNER
 
 Rank = tuple[Access, tuple[int, int]]
@@ -186,16 +186,21 @@ class TestDenied:
         assert answers(denied)[feature.code].access is Access.NONE
 
     @given(users(), st.sampled_from(OUR_FEATURES))
-    def test_a_customers_deny_is_lifted_by_a_users_set_alone(self, world: World, feature: Any) -> None:
+    def test_a_customers_deny_leaves_nothing_either(self, world: World, feature: Any) -> None:
+        lifts = any(o.mode is Mode.SET and o.feature.code == feature.code for o in world.who.overrides)
+        assume(not lifts)
         denied = world.with_override(Override(feature, Mode.DENY), of_user=False)
-        lifts = any(o.mode is Mode.SET and o.feature.code == feature.code for o in denied.who.overrides)
-        found = answers(denied)[feature.code]
-        if not lifts:
-            assert found.access is Access.NONE
-        elif denied.facts.status.works:
-            others = tuple(o for o in denied.facts.overrides if o.mode is not Mode.DENY)
-            undenied = answers(replace(denied, facts=replace(denied.facts, overrides=others)))[feature.code]
-            assert (found.access, found.value) == (undenied.access, undenied.value)
+        assert answers(denied)[feature.code].access is Access.NONE
+
+    @given(st.data(), users(st.sampled_from(WORKING)), st.sampled_from(OUR_FEATURES))
+    def test_until_a_users_set_lifts_it(self, data: st.DataObject, world: World, feature: Any) -> None:
+        value = data.draw(st.sampled_from(amounts(feature)))
+        lifted = world.with_override(Override(feature, Mode.SET, value), of_user=True)
+        denied = lifted.with_override(Override(feature, Mode.DENY), of_user=False)
+        others = tuple(o for o in denied.facts.overrides if o.mode is not Mode.DENY)
+        undenied = replace(denied, facts=replace(denied.facts, overrides=others))
+        found, expected = answers(denied)[feature.code], answers(undenied)[feature.code]
+        assert (found.access, found.value) == (expected.access, expected.value)
 
 
 class TestStopped:

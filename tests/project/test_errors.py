@@ -194,10 +194,11 @@ def test_headers_stay(api: APIClient) -> None:
 
 
 def test_an_unforeseen_error_is_logged_with_its_request_id(api: APIClient, caplog: pytest.LogCaptureFixture) -> None:
-    answer = api.get("/api/test/raise/unforeseen/", headers={"X-Request-ID": "abc-123"})
-    assert problem(answer, 500, "internal_error")["request_id"] == "abc-123"
-    assert "unexpected_error" in caplog.text
-    assert "ZeroDivisionError" in caplog.text
+    document = problem(api.get("/api/test/raise/unforeseen/"), 500, "internal_error")
+    (logged,) = (record.getMessage() for record in caplog.records if record.name == errors.__name__)
+    assert document["request_id"]
+    assert f"'request_id': '{document['request_id']}'" in logged
+    assert "ZeroDivisionError" in logged
 
 
 @pytest.mark.parametrize(
@@ -356,15 +357,15 @@ def test_too_many_parameters_are_400(api: APIClient) -> None:
 
 
 # ── Bad paths, at the real addresses ────────────────────────────────────────
-@pytest.mark.parametrize(
-    "code",
-    ["nowhere", "%27%3B--", "..%5C..", "%F0%9F%98%80", "a%20b", "%25", "x" * 500, "%C4%B0", "%0A", "-1", "9" * 100],
-)
+STRANGE = ("nowhere", "%27%3B--", "..%5C..", "%F0%9F%98%80", "a%20b", "%25", "x" * 500, "%C4%B0", "%0A", "-1", "9" * 99)
+
+
 @pytest.mark.parametrize(
     "address",
     [
         "customers/{}/",
         "customers/fjordlys/users/{}/",
+        "customers/fjordlys/users/{}/entitlements/",
         "customers/fjordlys/users/ola/entitlements/{}/",
         "customers/fjordlys/users/ola/seats/{}/",
         "catalog/plans/{}/",
@@ -373,9 +374,10 @@ def test_too_many_parameters_are_400(api: APIClient) -> None:
         "catalog/modules/superoffice.{}/",
     ],
 )
-def test_no_code_in_a_path_is_too_strange_for_404(api: APIClient, address: str, code: str) -> None:
+def test_no_code_in_a_path_is_too_strange_for_404(api: APIClient, address: str) -> None:
     Town("fjordlys", people=("ola",))
-    problem(api.get(f"/api/v1/{address.format(code)}"), 404, "not_found")
+    for code in STRANGE:
+        problem(api.get(f"/api/v1/{address.format(code)}"), 404, "not_found")
 
 
 @pytest.mark.parametrize("code", ["x" * 5000, "a%00b"])
