@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -36,6 +38,7 @@ LATER = level("steps", STEPS[0], choice("between", user="seat-cal"), *STEPS[1:])
 OUR_FEATURES: tuple[FeatureDef, ...] = (
     switch("carried", "a", "a-cal"),
     switch("plain"),
+    switch("sited", "a"),
     switch("shy", "a", "a-cal", read_only_without_seat=False),
     switch("seated", "b", "seat-cal"),
     limit("max", "max", "b", "b-cal"),
@@ -68,7 +71,8 @@ def amounts(feature: FeatureDef) -> tuple[Value, ...]:
     return feature.choice_codes
 
 
-# Everything a draw chooses from is spelled out beforehand: few draws make a world, so that many worlds are quick.
+# Everything a draw chooses from is spelled out beforehand: few draws make a world, so that many worlds are quick. A world
+# is about few features, so that what is sold, held and overridden there meets.
 
 
 def subsets(of: Iterable[str]) -> st.SearchStrategy[list[str]]:
@@ -77,51 +81,59 @@ def subsets(of: Iterable[str]) -> st.SearchStrategy[list[str]]:
     return st.integers(0, 2 ** len(names) - 1).map(lambda mask: [n for i, n in enumerate(names) if mask >> i & 1])
 
 
-def some_grants(features: tuple[FeatureDef, ...]) -> st.SearchStrategy[dict[FeatureDef, Value]]:
-    pairs = [(feature, value) for feature in features for value in amounts(feature)]
-    return st.lists(st.sampled_from(pairs), unique_by=lambda pair: pair[0].code, max_size=5).map(dict)
+Codes = tuple[str, ...]
+CODES = sorted({feature.code for feature in (*OUR_FEATURES, *THEIR_FEATURES)})
+FOCUS = st.lists(st.sampled_from(CODES), unique=True, min_size=3, max_size=3).map(sorted).map(tuple)
 
 
-OUR_GRANTS, THEIR_GRANTS = some_grants(OUR_FEATURES), some_grants(THEIR_FEATURES)
+@cache
+def grants(codes: Codes, ours: bool) -> st.SearchStrategy[dict[FeatureDef, Value]]:
+    """Draws grants of some of the features."""
+    among = [f for f in (OUR_FEATURES if ours else THEIR_FEATURES) if f.code in codes]
+    pairs = [(feature, value) for feature in among for value in amounts(feature)]
+    if not pairs:
+        return st.just({})
+    return st.lists(st.sampled_from(pairs), unique_by=lambda pair: pair[0].code, max_size=len(codes)).map(dict)
 
 
-def plans(name: str) -> st.SearchStrategy[Sold]:
-    is_ours = not name.startswith("acme.")
-    ways = [
+@cache
+def overrides(codes: Codes, most: int) -> st.SearchStrategy[tuple[Override, ...]]:
+    """Draws overrides of one subject: at most one per feature and mode, as the database keeps them."""
+    every = [
+        Override(feature, mode, value)
+        for feature in OUR_FEATURES
+        if feature.code in codes
+        for mode in Mode
+        for value in ((None,) if mode is Mode.DENY else amounts(feature))
+    ]
+    if not every:
+        return st.just(())
+    chosen = st.lists(st.sampled_from(every), unique_by=lambda o: (o.feature.code, o.mode), max_size=most)
+    return chosen.map(tuple)
+
+
+PLANS = ("plan-1", "plan-2", "plan-3", "acme.plan")
+ADD_ONS = ("per-user", "whole-site", "acme.site")
+
+
+@cache
+def rows(codes: Codes, name: str) -> st.SearchStrategy[Sold]:
+    """Draws the row of a plan or an add-on."""
+    ours = not name.startswith("acme.")
+    gives = grants(codes, ours)
+    if name in ADD_ONS:
+        return st.builds(
+            lambda given, quantity: add_on(name, given, per_user=name == "per-user", quantity=quantity),
+            gives,
+            st.integers(1, 3),
+        )
+    ways: list[dict[str, Any]] = [
         {"switches_on": switches_on, "origin": origin, "quantity": quantity, "solutions": solutions}
-        for switches_on in ([(), OUR_CALS, *((cal,) for cal in OUR_CALS)] if is_ours else [(), THEIR_CALS])
+        for switches_on in ([(), OUR_CALS, *((cal,) for cal in OUR_CALS)] if ours else [(), THEIR_CALS])
         for origin in (None, "common")
         for quantity, solutions in ((1, ("sales",)), (3, ("service",)), (2, ("sales", "service")))
     ]
-    return st.builds(
-        lambda gives, way: plan(name, gives, **way), OUR_GRANTS if is_ours else THEIR_GRANTS, st.sampled_from(ways)
-    )
-
-
-def add_ons(name: str) -> st.SearchStrategy[Sold]:
-    return st.builds(
-        lambda gives, quantity: add_on(name, gives, per_user=name == "per-user", quantity=quantity),
-        THEIR_GRANTS if name.startswith("acme.") else OUR_GRANTS,
-        st.integers(1, 3),
-    )
-
-
-ROWS = {
-    **{name: plans(name) for name in ("plan-1", "plan-2", "plan-3", "acme.plan")},
-    **{name: add_ons(name) for name in ("per-user", "whole-site", "acme.site")},
-}
-EVERY_OVERRIDE = [
-    Override(feature, mode, value)
-    for feature in OUR_FEATURES
-    for mode in Mode
-    for value in ((None,) if mode is Mode.DENY else amounts(feature))
-]
-
-
-def overrides(most: int = 3) -> st.SearchStrategy[tuple[Override, ...]]:
-    """Draws overrides of one subject: at most one per feature and mode, as the database keeps them."""
-    chosen = st.lists(st.sampled_from(EVERY_OVERRIDE), unique_by=lambda o: (o.feature.code, o.mode), max_size=most)
-    return chosen.map(tuple)
+    return st.builds(lambda given, way: plan(name, given, **way), gives, st.sampled_from(ways))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,20 +179,19 @@ class World:
 def worlds(
     draw: st.DrawFn, kinds: tuple[HolderKind, ...] = tuple(HolderKind), states: st.SearchStrategy[DateState] = STATES
 ) -> World:
-    rows = [draw(ROWS[name]) for name in draw(subsets(ROWS))]
+    codes = draw(FOCUS)
     ours, theirs = draw(st.tuples(states, states))
     at = facts(
-        *rows,
+        *(draw(rows(codes, name)) for name in draw(subsets((*PLANS, *ADD_ONS)))),
         site=draw(subsets(SITE_MODULES)),
         visible=["seat-cal"],
         states={OWN: ours, PARTNER: theirs},
-        overrides=draw(overrides()),
+        overrides=draw(overrides(codes, 3)),
     )
     kind = draw(st.sampled_from(kinds))
     if kind is HolderKind.CUSTOMER:
         return World(at, CUSTOMER)
-    modules = draw(subsets(VISIBLE))
-    return World(at, replace(holds(*modules, overrides=draw(overrides(2))), kind=kind))
+    return World(at, replace(holds(*draw(subsets(VISIBLE)), overrides=draw(overrides(codes, 2))), kind=kind))
 
 
 def users(states: st.SearchStrategy[DateState] = STATES) -> st.SearchStrategy[World]:

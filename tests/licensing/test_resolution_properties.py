@@ -173,7 +173,7 @@ class TestView:
                 assert sites & world.facts.site_modules
                 assert any(f.read_only_without_seat for f in named)
 
-    @given(worlds(), st.sampled_from(["plain", "sum", "shy"]))
+    @given(worlds(), st.sampled_from(["plain", "sited", "sum", "shy"]))
     def test_some_features_are_never_only_looked_at(self, world: World, code: str) -> None:
         found = answers(world).get(code)
         assert found is None or found.access is not Access.VIEW
@@ -221,6 +221,11 @@ class TestStopped:
                     assert c.outcome in (Outcome.STOPPED, Outcome.NO_SEAT)
                     assert c.value is None
 
+    @given(worlds())
+    def test_its_user_modules_are_not_in_force(self, world: World) -> None:
+        for module in resolve(world.facts, world.who).modules:
+            assert world.facts.works(module) or module in world.facts.site_modules
+
     @settings(max_examples=200)
     @given(worlds(), STOPPED)
     def test_for_edit_a_stopped_partner_is_as_good_as_none(self, world: World, state: DateState) -> None:
@@ -237,6 +242,23 @@ class TestStopped:
 
 
 class TestWhoAsks:
+    @given(users())
+    def test_what_has_seats_counts_for_those_who_hold_one(self, world: World) -> None:
+        for found in answers(world).values():
+            for c in found.considered:
+                if c.outcome in COUNTED and c.source.is_seat:
+                    assert c.source.module in world.who.modules
+
+    @settings(max_examples=200)
+    @given(users())
+    def test_edit_takes_the_user_module_or_an_override(self, world: World) -> None:
+        in_force = set(resolve(world.facts, world.who).modules)
+        for found in answers(world).values():
+            for c in found.considered:
+                needed = c.grant.feature.user_module
+                if c.outcome in COUNTED and needed is not None and not c.grant.feature.choices:
+                    assert needed in in_force
+
     @given(worlds((HolderKind.INACTIVE,)))
     def test_the_inactive_have_nothing(self, world: World) -> None:
         nothing = {"plans": [], "multi_plan": False, "modules": [], "features": {}}
