@@ -12,6 +12,8 @@ from rest_framework import serializers
 from customers.api.permissions import scope_for
 
 _PROBLEM: Final = ["application/problem+json"]
+# What a column holds differs between databases and is no promise of the API.
+_COLUMN_MAXIMA: Final = {2**15 - 1, 2**31 - 1, 2**63 - 1}
 _REFUSALS: Final = {
     "400": "Malformed or invalid input",
     "401": "No key, or one that isn't live",
@@ -67,6 +69,12 @@ class ScopedSchema(AutoSchema):
                 described: Any = self._get_response_for_code(refusal, status, _PROBLEM, direction)  # type: ignore[no-untyped-call]
                 responses[status] = described
         return dict(sorted(responses.items()))
+
+    def _insert_field_validators(self, field: Any, schema: dict[str, Any]) -> None:
+        super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]
+        if schema.get("maximum") in _COLUMN_MAXIMA:
+            schema.pop("maximum")
+            schema.pop("format", None)
 
     def _refusals(self) -> list[str]:
         writes = self.method not in {"GET", "HEAD", "OPTIONS"}

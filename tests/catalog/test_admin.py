@@ -1,4 +1,4 @@
-"""The catalog in the admin: Pia drafts and edits, Paul publishes, Cara and Aud read."""
+"""The catalog in the admin: who sees and does what, definitions, nonsense, and how often the database is asked."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from catalog.content import VersionContent
-from catalog.models import AddOn, Feature, LevelChoice, Module, Offer, Plan, Solution, Version
-from catalog.services import drafting, publishing
+from catalog.models import AddOn, Feature, Module, Offer, Plan, Solution, Version
+from catalog.services import drafting
 from customers.actor import SYSTEM
 from customers.models import Account, AuditEvent
-from tests.catalog.filling import FormReader, add_row, filled, row_of
+from tests.catalog.filling import FormReader, add_row, filled
+from tests.catalog.visiting import as_, page, said
 from tests.factories.catalog import (
     NOON,
     AddOnFactory,
@@ -45,21 +45,6 @@ MODELS = [
     "versionfeature",
 ]
 EDITED = ["owner", "module", "solution", "tier", "featuregroup", "feature", "plan", "addon"]
-
-
-def as_(account: Account) -> Client:
-    client = Client()
-    client.force_login(account)
-    return client
-
-
-def page(name: str, *args: Any) -> str:
-    return reverse(f"admin:catalog_{name}", args=args)
-
-
-def said(response: Any) -> str:
-    """Returns every message on the page that a request led to."""
-    return " ".join(str(message) for message in response.context["messages"])
 
 
 class TestWhoMayWhat:
@@ -148,338 +133,6 @@ class TestWhoMayWhat:
         assert client.post(page("version_change", version.pk), {"changelog": "x"}).status_code == 403
 
 
-class TestEditingADraft:
-    @pytest.fixture
-    def draft(self, shop: Shop, pia: Account) -> Version:
-        as_(pia).post(page("version_draft", Version.objects.get(offer=shop.sales_premium).pk))
-        return Version.objects.drafts().get()
-
-    def test_it_begins_at_a_published_version(self, draft: Version, shop: Shop, pia: Account) -> None:
-        assert (draft.offer, draft.drafted_by) == (shop.sales_premium, pia)
-        assert {grant.feature.code for grant in draft.grants.all()} == {"quotes", "dashboards"}
-
-    def test_a_second_one_is_refused_with_the_way_on(self, draft: Version, shop: Shop, pia: Account) -> None:
-        published = Version.objects.get(offer=shop.sales_premium, number=1)
-        response = as_(pia).post(page("version_draft", published.pk), follow=True)
-        assert "sales-premium has a draft already. Edit that draft" in said(response)
-
-    def test_it_begins_at_a_plan_too(self, pia: Account) -> None:
-        plan = PlanFactory()
-        response = as_(pia).post(page("plan_draft", plan.pk))
-        draft = Version.objects.get(offer=plan)
-        assert response.url == page("version_change", draft.pk)
-        assert as_(pia).post(page("plan_draft", plan.pk)).url == response.url
-
-    def test_each_kind_has_its_input(self, draft: Version, pia: Account, shop: Shop) -> None:
-        drafting.set_grants(
-            version=draft,
-            grants={"quotes": True, "sales": False, "dashboards": "default-tiles", "email-limit": 700},
-            actor=SYSTEM,
-            at=NOON,
-        )
-        client = as_(pia)
-        response = client.get(page("version_change", draft.pk))
-        data = filled(response)
-        quotes, sales = row_of(data, response, "Quotes"), row_of(data, response, "Sales")
-        mail, dashboards = row_of(data, response, "Email limit"), row_of(data, response, "Dashboards")
-        assert (data[f"{quotes}-value"], f"{sales}-value" in data) == ("on", False)
-        assert (data[f"{mail}-value_number"], f"{mail}-value_unlimited" in data) == ("700", False)
-        assert data[f"{dashboards}-value"] == "default-tiles"
-        data |= {f"{sales}-value": "on", f"{mail}-value_unlimited": "on", f"{dashboards}-value": "custom-tiles"}
-        del data[f"{quotes}-value"]
-        assert client.post(page("version_change", draft.pk), data).status_code == 302
-        assert {grant.feature.code: (grant.value, grant.unlimited) for grant in draft.grants.all()} == {
-            "quotes": (False, False),
-            "sales": (True, False),
-            "email-limit": (None, True),
-            "dashboards": ("custom-tiles", False),
-        }
-        data = filled(client.get(page("version_change", draft.pk)))
-        assert (data[f"{mail}-value_number"], data[f"{mail}-value_unlimited"]) == ("", "on")
-
-    @pytest.mark.parametrize(
-        ("code", "text", "value"),
-        [
-            ("sales", "", True),
-            ("sales", "Yes", True),
-            ("sales", "off", False),
-            ("email-limit", "1,500", 1500),
-            ("email-limit", "0", 0),
-            ("email-limit", " Unlimited ", None),
-            ("dashboards-2", "full", "full"),
-            ("dashboards-2", "Full view", "full"),
-        ],
-    )
-    def test_a_new_row_reads_what_was_typed(
-        self, code: str, text: str, value: object, draft: Version, pia: Account
-    ) -> None:
-        level = FeatureFactory(code="dashboards-2", kind="level", rule="highest")
-        LevelChoice.objects.create(feature=level, code="full", name="Full view", rank=1)
-        client = as_(pia)
-        data = filled(client.get(page("version_change", draft.pk)))
-        add_row(data, "grants", feature=Feature.objects.get(code=code).pk, value=text)
-        assert client.post(page("version_change", draft.pk), data).status_code == 302
-        grant = draft.grants.get(feature__code=code)
-        assert (grant.value, grant.unlimited) == (value, value is None)
-
-    @pytest.mark.parametrize(
-        ("code", "text", "answer"),
-        [
-            ("sales", "perhaps", "A switch is true or false"),
-            ("email-limit", "", "A limit is a whole number from 0, or unlimited"),
-            ("email-limit", "-5", "A limit is a whole number from 0, or unlimited"),
-            ("email-limit", "9" * 40, "A limit is a whole number from 0, or unlimited"),
-            ("email-limit", "٣", "A limit is a whole number from 0, or unlimited"),
-            ("dashboards", "huge", "is none of the choices: default-charts, default-tiles, custom-tiles"),
-            ("quotes", "yes", "Please correct the duplicate"),
-        ],
-    )
-    def test_a_value_that_makes_no_sense_is_said_beside_it(
-        self, code: str, text: str, answer: str, draft: Version, pia: Account
-    ) -> None:
-        drafting.set_grants(version=draft, grants={"quotes": True}, actor=SYSTEM, at=NOON)
-        client = as_(pia)
-        data = filled(client.get(page("version_change", draft.pk)))
-        add_row(data, "grants", feature=Feature.objects.get(code=code).pk, value=text)
-        response = client.post(page("version_change", draft.pk), data)
-        assert response.status_code == 200
-        assert answer in response.content.decode()
-        assert {grant.feature.code for grant in draft.grants.all()} == {"quotes"}
-
-    def test_rows_come_and_go(self, draft: Version, shop: Shop, pia: Account) -> None:
-        client = as_(pia)
-        response = client.get(page("version_change", draft.pk))
-        data = filled(response)
-        data |= {
-            "changelog": "Without custom dashboards.",
-            "max_quantity": "5",
-            f"{row_of(data, response, 'Dashboards')}-DELETE": "on",
-            f"{row_of(data, response, 'Sales Essentials')}-DELETE": "on",
-        }
-        add_row(data, "includes", offer=shop.common.pk)
-        add_row(data, "extra_modules", module=Module.objects.get(name="sale-cal").pk)
-        add_row(data, "rules", verb="needs", offer=shop.service_essentials.pk)
-        assert client.post(page("version_change", draft.pk), data).status_code == 302
-        draft.refresh_from_db()
-        assert (draft.changelog, draft.max_quantity) == ("Without custom dashboards.", 5)
-        assert [grant.feature.code for grant in draft.grants.all()] == ["quotes"]
-        assert [row.offer.code for row in draft.includes.all()] == ["common"]
-        assert [row.module.name for row in draft.extra_modules.all()] == ["sale-cal"]
-        assert [(row.verb, row.offer.code) for row in draft.rules.all()] == [("needs", "service-essentials")]
-        response = client.get(page("version_change", draft.pk))
-        data = filled(response)
-        data[f"{row_of(data, response, 'Service Essentials')}-verb"] = "excludes"
-        client.post(page("version_change", draft.pk), data)
-        assert [(row.verb, row.offer.code) for row in draft.rules.all()] == [("excludes", "service-essentials")]
-
-    def test_every_edit_is_audited_and_an_unchanged_page_leaves_no_trace(self, draft: Version, pia: Account) -> None:
-        client = as_(pia)
-        data = filled(client.get(page("version_change", draft.pk)))
-        before = AuditEvent.objects.count()
-        assert client.post(page("version_change", draft.pk), data).status_code == 302
-        assert AuditEvent.objects.count() == before
-        client.post(page("version_change", draft.pk), data | {"changelog": "More."})
-        event = AuditEvent.objects.latest("pk")
-        assert (event.account, event.action, event.object_code) == (pia, "draft.edited", "sales-premium")
-        assert event.changes == {"changelog": ["", "More."]}
-
-    def test_what_somebody_else_added_meanwhile_stays(self, draft: Version, pia: Account) -> None:
-        client = as_(pia)
-        opened = client.get(page("version_change", draft.pk))
-        data = filled(opened)
-        drafting.set_grants(
-            version=draft, grants={"quotes": True, "dashboards": "custom-tiles", "sales": True}, actor=SYSTEM, at=NOON
-        )
-        drafting.set_extra_modules(version=draft, names=["web"], actor=SYSTEM, at=NOON)
-        data[f"{row_of(data, opened, 'Dashboards')}-value"] = "default-tiles"
-        client.post(page("version_change", draft.pk), data)
-        assert {grant.feature.code: grant.value for grant in draft.grants.all()} == {
-            "quotes": True,
-            "dashboards": "default-tiles",
-            "sales": True,
-        }
-        assert draft.extra_modules.count() == 1
-
-    def test_a_draft_published_meanwhile_is_refused_and_nothing_is_half_done(
-        self, draft: Version, pia: Account
-    ) -> None:
-        client = as_(pia)
-        data = filled(client.get(page("version_change", draft.pk)))
-        drafting.update_draft(version=draft, changelog="Quick.", actor=SYSTEM, at=NOON)
-        publishing.publish(version=draft, actor=SYSTEM, at=NOON)
-        response = client.post(page("version_change", draft.pk), data | {"changelog": "Slow."})
-        assert response.status_code == 403
-        draft.refresh_from_db()
-        assert draft.changelog == "Quick."
-
-    def test_an_add_on_is_no_include(self, draft: Version, pia: Account) -> None:
-        client = as_(pia)
-        data = filled(client.get(page("version_change", draft.pk)))
-        add_row(data, "includes", offer=AddOnFactory().pk)
-        response = client.post(page("version_change", draft.pk), data)
-        assert "Select a valid choice" in response.content.decode()
-
-    def test_every_input_has_a_name_for_those_who_do_not_see_it(self, draft: Version, shop: Shop, pia: Account) -> None:
-        drafting.set_extra_modules(version=draft, names=["web"], actor=SYSTEM, at=NOON)
-        drafting.set_rules(version=draft, needs=["common"], excludes=[], actor=SYSTEM, at=NOON)
-        response = as_(pia).get(page("version_change", draft.pk))
-        reader = FormReader(response.content.decode(), "version_form")
-        assert len(reader.data) > 20
-        assert reader.nameless == []
-
-    def test_the_page_lists_every_fault_as_saved(self, draft: Version, pia: Account) -> None:
-        drafting.set_extra_modules(version=draft, names=["t1"], actor=SYSTEM, at=NOON)
-        text = as_(pia).get(page("version_change", draft.pk)).content.decode()
-        assert "2 faults" in text
-        assert "Say in one line what is new" in text
-        assert "t1 marks a tier" in text
-
-
-class TestStepsOfADraft:
-    @pytest.fixture
-    def draft(self, shop: Shop) -> Version:
-        return shop.draft(shop.sales_premium, grants={"quotes": True}, includes=["sales-essentials"])
-
-    def test_handing_in(self, draft: Version, pia: Account) -> None:
-        response = as_(pia).post(page("version_submit", draft.pk), follow=True)
-        assert "Sales Premium is in review." in said(response)
-        assert Version.objects.get(pk=draft.pk).submitted_by == pia
-
-    def test_handing_in_many_from_the_list(self, draft: Version, shop: Shop, pia: Account) -> None:
-        bad = shop.draft(shop.common, changelog="")
-        response = as_(pia).post(
-            page("version_changelist"),
-            {"action": "submit_chosen", "_selected_action": [draft.pk, bad.pk]},
-            follow=True,
-        )
-        assert "Sales Premium is in review." in said(response)
-        assert "Say in one line what is new in this version." in said(response)
-        assert set(Version.objects.drafts().values_list("state", flat=True)) == {"draft", "in_review"}
-
-    def test_a_draft_with_faults_stays_and_tells_them_all(self, shop: Shop, pia: Account) -> None:
-        draft = shop.draft(shop.sales_premium, changelog="")
-        response = as_(pia).post(page("version_submit", draft.pk), follow=True)
-        assert "Say in one line what is new in this version." in said(response)
-        assert "grants no feature" in said(response)
-
-    def test_sending_back_with_a_comment(self, draft: Version, paul: Account) -> None:
-        drafting.submit(version=draft, actor=SYSTEM, at=NOON)
-        as_(paul).post(page("version_send_back", draft.pk), {"reason": "Too much."})
-        assert Version.objects.get(pk=draft.pk).state == "draft"
-        assert AuditEvent.objects.latest("pk").reason == "Too much."
-
-    def test_discarding(self, draft: Version, pia: Account) -> None:
-        response = as_(pia).post(page("version_discard", draft.pk), {"reason": "Not now"}, follow=True)
-        assert response.redirect_chain[-1][0] == page("version_changelist")
-        assert not Version.objects.drafts().exists()
-
-    def test_a_step_that_is_not_the_next_one(self, draft: Version, paul: Account) -> None:
-        response = as_(paul).post(page("version_send_back", draft.pk), {"reason": ""}, follow=True)
-        assert "sales-premium draft is draft: this is not its next step." in said(response)
-
-
-class TestPublishing:
-    @pytest.fixture
-    def draft(self, shop: Shop) -> Version:
-        return shop.draft(shop.sales_premium, grants={"quotes": True}, includes=["sales-essentials"])
-
-    def publish(self, draft: Version, paul: Account, **data: Any) -> Any:
-        client = as_(paul)
-        shown = client.get(page("version_publish", draft.pk))
-        digest = shown.context["preview"].digest
-        return client.post(page("version_publish", draft.pk), {"digest": digest, **data}, follow=True)
-
-    def test_the_page_shows_what_changes_and_asks(self, draft: Version, paul: Account) -> None:
-        text = as_(paul).get(page("version_publish", draft.pk)).content.decode()
-        assert "What changes since sales-premium v1" in text
-        assert "Lowered: Dashboards" in text
-        assert "dash-cal" in text
-        assert Version.objects.get(pk=draft.pk).state == "draft"
-
-    def test_confirmed_it_is_published(self, draft: Version, paul: Account) -> None:
-        response = self.publish(draft, paul)
-        assert "sales-premium v2 is published." in said(response)
-        draft.refresh_from_db()
-        assert (draft.state, draft.published_by) == ("published", paul)
-        text = response.content.decode()
-        assert "What it gives" in text
-        assert "sales-essentials v1" in text
-
-    def test_for_a_moment_to_come(self, draft: Version, paul: Account) -> None:
-        moment = (timezone.now() + timedelta(days=3)).replace(second=0, microsecond=0)
-        self.publish(draft, paul, effective_from=moment.strftime("%Y-%m-%dT%H:%M"))
-        draft.refresh_from_db()
-        assert draft.effective_from == moment
-        assert draft.is_scheduled(timezone.now())
-
-    @pytest.mark.parametrize(
-        ("moment", "answer"),
-        [
-            ("2020-01-01T00:00", "A version can&#x27;t take effect at 2020-01-01 00:00 UTC"),
-            ("yesterday", "Enter a valid date/time"),
-            ("9" * 300, "Enter a valid date/time"),
-        ],
-    )
-    def test_not_for_one_that_is_none_or_has_passed(
-        self, moment: str, answer: str, draft: Version, paul: Account
-    ) -> None:
-        response = self.publish(draft, paul, effective_from=moment)
-        assert answer in response.content.decode()
-        assert Version.objects.get(pk=draft.pk).state == "draft"
-
-    def test_all_faults_are_listed_and_nothing_is_asked(self, shop: Shop, paul: Account) -> None:
-        draft = shop.draft(shop.sales_premium, changelog="", extra_modules=["web", "t1"], needs=["sales-premium"])
-        client = as_(paul)
-        for response in (
-            client.get(page("version_publish", draft.pk)),
-            client.post(page("version_publish", draft.pk), {"digest": "x"}),
-        ):
-            text = response.content.decode()
-            assert "4 faults" in text
-            for path in ("changelog", "modules.superoffice.web", "modules.superoffice.t1", "rules.needs.sales-premium"):
-                assert f"<strong>{path}</strong>" in text
-            assert 'name="digest"' not in text
-
-    def test_what_was_edited_since_it_was_shown_is_shown_again(self, draft: Version, paul: Account) -> None:
-        client = as_(paul)
-        digest = client.get(page("version_publish", draft.pk)).context["preview"].digest
-        drafting.set_grants(version=draft, grants={"quotes": True, "email-limit": 1}, actor=SYSTEM, at=NOON)
-        for sent in (digest, "", "x" * 5000):
-            response = client.post(page("version_publish", draft.pk), {"digest": sent})
-            assert "would come to something else than what was shown before" in said(response)
-            assert "Lowered: Email limit" in response.content.decode()
-        assert Version.objects.get(pk=draft.pk).state == "draft"
-
-    def test_with_four_eyes_not_by_who_edited_it(self, draft: Version, paul: Account, settings: Any) -> None:
-        settings.FOUR_EYES = True
-        response = self.publish(draft, paul)
-        assert "is not in review. Submit the draft for review first." in said(response)
-        drafting.submit(version=draft, actor=SYSTEM, at=NOON)
-        draft.editors.add(paul)
-        assert "somebody else must publish it" in said(self.publish(draft, paul))
-        draft.editors.clear()
-        assert "is published" in said(self.publish(draft, paul))
-
-    def test_a_published_version_reads_well(self, shop: Shop, aud: Account) -> None:
-        version = Version.objects.get(offer=shop.sales_premium)
-        text = as_(aud).get(page("version_change", version.pk)).content.decode()
-        content = VersionContent.from_json(version.content)
-        for feature in content.features.values():
-            assert feature.definition.name in text
-            assert feature.shown in text
-        assert f"<strong>set=</strong>{','.join(content.set_names)}" in text
-        for name in content.modules:
-            assert name in text
-        assert "common v1" in text
-
-    def test_retiring(self, shop: Shop, paul: Account) -> None:
-        version = Version.objects.get(offer=shop.common)
-        response = as_(paul).post(page("version_retire", version.pk), {"reason": "Replaced"}, follow=True)
-        assert "Retire: done." in said(response)
-        version.refresh_from_db()
-        assert (version.state, version.retired_by) == ("retired", paul)
-
-
 class TestDefinitions:
     def test_plans_show_their_live_version_and_draft(self, shop: Shop, aud: Account) -> None:
         shop.publish(shop.common, grants={"email-limit": 900}, effective_from=timezone.now() + timedelta(days=1))
@@ -529,7 +182,7 @@ class TestDefinitions:
         data = filled(response, "feature_form") | {"name": "Dashboards and tiles"}
         add_row(data, "choices", rank="9", code="shared", name="Shared", site_module="", user_module="")
         assert client.post(page("feature_change", feature.pk), data).status_code == 302
-        assert feature.choices.last().code == "shared"
+        assert list(feature.choices.values_list("code", flat=True))[-1] == "shared"
         actions = AuditEvent.objects.order_by("-pk").values_list("action", "object_code")[:2]
         assert list(actions) == [("level_choice.created", "dashboards.shared"), ("feature.changed", "dashboards")]
         data = filled(client.get(page("feature_change", feature.pk)), "feature_form")
@@ -545,11 +198,12 @@ class TestDefinitions:
 
     def test_a_delete_that_cannot_be_says_what_hangs_on_it(self, shop: Shop, pia: Account) -> None:
         client = as_(pia)
-        for name, row in (
+        standing: tuple[tuple[str, Any], ...] = (
             ("feature", Feature.objects.get(code="quotes")),
             ("module", Module.objects.get(name="quote-cal")),
             ("plan", shop.common),
-        ):
+        )
+        for name, row in standing:
             response = client.get(page(f"{name}_delete", row.pk))
             assert "would require deleting the following protected related objects" in response.content.decode()
             client.post(page(f"{name}_delete", row.pk), {"post": "yes"})
@@ -597,9 +251,8 @@ class TestBadInput:
         return {
             "no rows at all": lambda: {"changelog": "x"},
             "no grants": lambda: without,
-            "more rows than there are": lambda: data | {"grants-TOTAL_FORMS": "900", "grants-INITIAL_FORMS": "800"},
+            "more rows than there are": lambda: data | {"grants-TOTAL_FORMS": "30", "grants-INITIAL_FORMS": "20"},
             "a count that is none": lambda: data | {"grants-TOTAL_FORMS": "many"},
-            "a huge count": lambda: data | {"grants-TOTAL_FORMS": "9" * 30},
             "a row of another draft": lambda: data | {"grants-0-id": "999999"},
             "a row that is no number": lambda: data | {"grants-0-id": "x"},
             "a quantity below zero": lambda: data | {"max_quantity": "-1"},

@@ -71,8 +71,8 @@ def amounts(feature: FeatureDef) -> tuple[Value, ...]:
     return feature.choice_codes
 
 
-# Everything a draw chooses from is spelled out beforehand: few draws make a world, so that many worlds are quick. A world
-# is about few features, so that what is sold, held and overridden there meets.
+# Everything a draw chooses from is spelled out beforehand: few draws make a world, so that many worlds are quick.
+# A world is about few features, so that what is sold, held and overridden there meets.
 
 
 def subsets(of: Iterable[str]) -> st.SearchStrategy[list[str]]:
@@ -97,15 +97,21 @@ def grants(codes: Codes, ours: bool) -> st.SearchStrategy[dict[FeatureDef, Value
 
 
 @cache
-def overrides(codes: Codes, most: int) -> st.SearchStrategy[tuple[Override, ...]]:
-    """Draws overrides of one subject: at most one per feature and mode, as the database keeps them."""
-    every = [
+def every_override(codes: Codes) -> tuple[Override, ...]:
+    """Returns all overrides of our own features with these codes, with every value that is drawn from."""
+    return tuple(
         Override(feature, mode, value)
         for feature in OUR_FEATURES
         if feature.code in codes
         for mode in Mode
-        for value in ((None,) if mode is Mode.DENY else amounts(feature))
-    ]
+        for value in ((None,) if mode is Mode.DENY else dict.fromkeys(amounts(feature)))
+    )
+
+
+@cache
+def overrides(codes: Codes, most: int) -> st.SearchStrategy[tuple[Override, ...]]:
+    """Draws overrides of one subject: at most one per feature and mode, as the database keeps them."""
+    every = every_override(codes)
     if not every:
         return st.just(())
     chosen = st.lists(st.sampled_from(every), unique_by=lambda o: (o.feature.code, o.mode), max_size=most)
@@ -142,6 +148,12 @@ class World:
 
     facts: CustomerFacts
     who: Holding
+    codes: Codes  # what is sold, held and overridden here is about these features
+
+    @property
+    def features(self) -> list[FeatureDef]:
+        """Those of our own that this world is about."""
+        return [feature for feature in OUR_FEATURES if feature.code in self.codes]
 
     def without(self, source: Source) -> World:
         """Returns the same world had this source never been sold: its row, and what it switches on, is gone."""
@@ -171,6 +183,12 @@ class World:
             return replace(self, who=replace(self.who, overrides=joined(self.who.overrides)))
         return replace(self, facts=replace(self.facts, overrides=joined(self.facts.overrides)))
 
+    def further_overrides(self, modes: tuple[Mode, ...], of_user: bool) -> list[Override]:
+        """Returns every override of these modes that the subject could be given beside those it has."""
+        held = self.who.overrides if of_user else self.facts.overrides
+        taken = {(o.feature.code, o.mode) for o in held}
+        return [o for o in every_override(self.codes) if o.mode in modes and (o.feature.code, o.mode) not in taken]
+
     def in_states(self, **states: DateState) -> World:
         return replace(self, facts=replace(self.facts, states={**self.facts.states, **states}))
 
@@ -186,12 +204,13 @@ def worlds(
         site=draw(subsets(SITE_MODULES)),
         visible=["seat-cal"],
         states={OWN: ours, PARTNER: theirs},
-        overrides=draw(overrides(codes, 3)),
+        overrides=draw(overrides(codes, 5)),
     )
     kind = draw(st.sampled_from(kinds))
     if kind is HolderKind.CUSTOMER:
-        return World(at, CUSTOMER)
-    return World(at, replace(holds(*draw(subsets(VISIBLE)), overrides=draw(overrides(codes, 2))), kind=kind))
+        return World(at, CUSTOMER, codes)
+    who = holds(*draw(subsets(VISIBLE)), overrides=draw(overrides(codes, 3)))
+    return World(at, replace(who, kind=kind), codes)
 
 
 def users(states: st.SearchStrategy[DateState] = STATES) -> st.SearchStrategy[World]:

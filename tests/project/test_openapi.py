@@ -12,9 +12,7 @@ from django.core.management import call_command
 from django.test import Client
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
-REFRESH = (
-    "The API has changed. Read what changed, then: .venv/bin/python manage.py spectacular --file docs/openapi.yaml"
-)
+REFRESH = "The API has changed. Read what changed; if it is what you want: make openapi"
 
 
 @pytest.fixture(scope="module")

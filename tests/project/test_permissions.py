@@ -1,35 +1,21 @@
 """Who may call what: every endpoint of the API, in every role. A new endpoint without a row here fails.
 
-To add one, add its row to `TABLE`, with the status that each of `ROLES` gets for the objects in `WORLD`.
+To add one, add its row to `TABLE`, with the status that each of `ROLES` gets; the objects asked about are those of
+`WORLD` in tests/project/endpoints.py.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import pytest
 from django.db import transaction
-from django.urls import URLResolver, get_resolver
 from rest_framework.test import APIClient
 
 from customers.models import Account, Customer, Membership
 from tests.factories.customers import AccountFactory, CustomerFactory, MembershipFactory, api_as, api_with
-from tests.licensing.market import Market, Town, hours
-
-# Ola of Fjordlys holds Sales Premium; Ida holds nothing yet.
-WORLD: Final = {
-    "customer": "fjordlys",
-    "user": "ola",
-    "feature": "quotes",
-    "module": "ten-sales-premium",
-    "catalog/solutions": "sales",
-    "catalog/features": "quotes",
-    "catalog/modules": "sale-cal",
-    "catalog/plans": "sales-premium",
-    "catalog/add-ons": "chat",
-}
+from tests.project.endpoints import address_of, endpoints, open_world
 
 # Who asks, and how they come.
 ROLES: Final[Mapping[str, Callable[[Customer, Customer], APIClient]]] = {
@@ -103,44 +89,12 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
 }
 
 
-def address_of(route: str) -> str:
-    folder = route.rpartition("/{code}/")[0]
-    return "/api/v1/" + re.sub(r"\{(\w+)\}", lambda name: WORLD[folder if name[1] == "code" else name[1]], route)
-
-
-METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
-
-
-def views(patterns: Any = None, before: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields (route, view class) of everything that the URL configuration answers under /api/v1/."""
-    below: Any = get_resolver().url_patterns if patterns is None else patterns
-    for pattern in below:
-        route = before + str(pattern.pattern)
-        if isinstance(pattern, URLResolver):
-            yield from views(pattern.url_patterns, route)
-        elif route.startswith("api/v1/"):
-            yield re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.removeprefix("api/v1/")), pattern.callback.view_class
-
-
-def endpoints() -> set[tuple[str, str, bool]]:
-    """Returns (method, route, whether the view names its scope)."""
-    return {
-        (method, route, method in view.required_scopes)
-        for route, view in views()
-        for method in METHODS
-        if hasattr(view, method.lower())
-    }
-
-
 @pytest.fixture(scope="module")
 def _open_world(django_db_setup: Any, django_db_blocker: Any) -> Iterator[dict[str, APIClient]]:
     with django_db_blocker.unblock(), transaction.atomic():
-        Market()
-        town = Town("fjordlys")
-        town.buys(sales_premium=3, at=hours(1))
-        town.gives("ola", "ten-sales-premium", at=hours(2))
+        own = open_world()
         other: Customer = CustomerFactory(code="nordvik")
-        yield {role: arrive(town.customer, other) for role, arrive in ROLES.items()}
+        yield {role: arrive(own, other) for role, arrive in ROLES.items()}
         transaction.set_rollback(True)
 
 

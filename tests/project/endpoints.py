@@ -1,0 +1,63 @@
+"""Every endpoint of the API, as the URL configuration has it, and a small world to ask about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from django.urls import URLResolver, get_resolver
+
+from customers.models import Customer
+from tests.licensing.market import Market, Town, hours
+
+# Ola of Fjordlys holds Sales Premium; Ida holds nothing yet.
+WORLD: Final = {
+    "customer": "fjordlys",
+    "user": "ola",
+    "feature": "quotes",
+    "module": "ten-sales-premium",
+    "catalog/solutions": "sales",
+    "catalog/features": "quotes",
+    "catalog/modules": "sale-cal",
+    "catalog/plans": "sales-premium",
+    "catalog/add-ons": "chat",
+}
+
+
+def open_world() -> Customer:
+    """Writes what WORLD names; returns Fjordlys."""
+    Market()
+    town = Town("fjordlys")
+    town.buys(sales_premium=3, at=hours(1))
+    town.gives("ola", "ten-sales-premium", at=hours(2))
+    return town.customer
+
+
+def address_of(route: str) -> str:
+    folder = route.rpartition("/{code}/")[0]
+    return "/api/v1/" + re.sub(r"\{(\w+)\}", lambda name: WORLD[folder if name[1] == "code" else name[1]], route)
+
+
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def views(patterns: Any = None, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields (route, view class) of everything that the URL configuration answers under /api/v1/."""
+    below: Any = get_resolver().url_patterns if patterns is None else patterns
+    for pattern in below:
+        route = before + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from views(pattern.url_patterns, route)
+        elif route.startswith("api/v1/"):
+            yield re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.removeprefix("api/v1/")), pattern.callback.view_class
+
+
+def endpoints() -> set[tuple[str, str, bool]]:
+    """Returns (method, route, whether the view names its scope)."""
+    return {
+        (method, route, method in view.required_scopes)
+        for route, view in views()
+        for method in METHODS
+        if hasattr(view, method.lower())
+    }
