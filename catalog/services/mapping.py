@@ -157,13 +157,14 @@ def _definitions(names: Names) -> dict[int, FeatureDefinition]:
     for feature, code, name, site, user in rows:
         choices[feature].append(ChoiceContent(code, name, names.get(site), names.get(user)))
     found: dict[int, FeatureDefinition] = {}
-    carriers = ("site_module", "user_module")
-    for row in Feature.objects.order_by().values("pk", "group__code", "group__name", *carriers, *_FEATURE_FIELDS):
+    carried = ("site_module", "user_module")
+    for row in Feature.objects.order_by().values("pk", "group__code", "group__name", *carried, *_FEATURE_FIELDS):
         found[row["pk"]] = FeatureDefinition(
             group=row["group__code"],
             group_name=row["group__name"],
             choices=tuple(choices[row["pk"]]),
-            **{name: names.get(row[name]) for name in carriers},
+            site_module=names.get(row["site_module"]),
+            user_module=names.get(row["user_module"]),
             **{name: row[name] for name in _FEATURE_FIELDS},
         )
     return found
