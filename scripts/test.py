@@ -76,8 +76,9 @@ def tool(name: str, *arguments: str) -> list[str]:
 
 
 def pytest(*arguments: str) -> list[str]:
-    # Two workers: on the two cores this was measured on, more of them wait for each other.
-    return tool("pytest", "--numprocesses=2", "--quiet", *arguments)
+    # Two workers: on the two cores this was measured on, more of them wait for each other. A file stays with one
+    # of them, for many set up their world once per module.
+    return tool("pytest", "--numprocesses=2", "--dist=loadfile", "--quiet", *arguments)
 
 
 LINT = [
