@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 from typing import Any
 
 from hypothesis import strategies as st
@@ -31,9 +32,10 @@ from tests.licensing.given import (
     switch,
 )
 
-STEPS = (choice("low"), choice("middle", "a", "a-cal"), choice("high", "b", "b-cal"))
-EARLIER = level("steps", *STEPS)
-LATER = level("steps", STEPS[0], choice("between", user="seat-cal"), *STEPS[1:])
+# A level of two days; what a choice does not name is the feature's.
+LOW, MIDDLE, HIGH = choice("low"), choice("middle", "a", "a-cal"), choice("high", user="b-cal")
+EARLIER = level("steps", LOW, MIDDLE, HIGH, site="b", user="seat-cal")
+LATER = level("steps", LOW, choice("between", site="a"), MIDDLE, HIGH, site="b", user="seat-cal")
 
 OUR_FEATURES: tuple[FeatureDef, ...] = (
     switch("carried", "a", "a-cal"),
@@ -89,11 +91,12 @@ FOCUS = st.lists(st.sampled_from(CODES), unique=True, min_size=3, max_size=3).ma
 @cache
 def grants(codes: Codes, ours: bool) -> st.SearchStrategy[dict[FeatureDef, Value]]:
     """Draws grants of some of the features."""
-    among = [f for f in (OUR_FEATURES if ours else THEIR_FEATURES) if f.code in codes]
-    pairs = [(feature, value) for feature in among for value in amounts(feature)]
-    if not pairs:
-        return st.just({})
-    return st.lists(st.sampled_from(pairs), unique_by=lambda pair: pair[0].code, max_size=len(codes)).map(dict)
+    among = OUR_FEATURES if ours else THEIR_FEATURES
+    ways: list[list[tuple[FeatureDef, Value] | None]] = [
+        [None, *((feature, value) for feature in among if feature.code == code for value in amounts(feature))]
+        for code in codes
+    ]
+    return st.sampled_from([dict(grant for grant in chosen if grant) for chosen in product(*ways)])
 
 
 @cache
@@ -136,7 +139,7 @@ def rows(codes: Codes, name: str) -> st.SearchStrategy[Sold]:
     ways: list[dict[str, Any]] = [
         {"switches_on": switches_on, "origin": origin, "quantity": quantity, "solutions": solutions}
         for switches_on in ([(), OUR_CALS, *((cal,) for cal in OUR_CALS)] if ours else [(), THEIR_CALS])
-        for origin in (None, "common")
+        for origin in (None, "common", "common")
         for quantity, solutions in ((1, ("sales",)), (3, ("service",)), (2, ("sales", "service")))
     ]
     return st.builds(lambda given, way: plan(name, given, **way), gives, st.sampled_from(ways))

@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.kinds import UNLIMITED
-from licensing.facts import Access, DateState, HolderKind, Mode, Override, owner_of
+from catalog.kinds import UNLIMITED, Value
+from licensing.facts import Access, DateState, Grant, HolderKind, Mode, Override, owner_of
 from licensing.resolution import Decision, Outcome, Resolution, canonical, digest, resolve, resolve_feature
 from tests.licensing.drawing import OUR_FEATURES, VISIBLE, WORKING, World, users, worlds
 from tests.licensing.given import OWN, PARTNER
@@ -44,6 +44,15 @@ def lowered(before: World, after: World, *, but_min: bool = True) -> list[str]:
         if rank(now.get(code), defined.choice_codes) < rank(was.get(code), defined.choice_codes):
             worse.append(code)
     return worse
+
+
+def allowed(grant: Grant, in_force: set[str | None]) -> list[Value]:
+    """Returns, from the lowest, the values up to the granted one whose user module is in force, or that need none."""
+    feature = grant.feature
+    if not feature.choices:
+        return [grant.value] if feature.user_module in in_force else []
+    upto = feature.choices[: feature.choice_codes.index(str(grant.value)) + 1]
+    return [step.code for step in upto if (step.user_module or feature.user_module) in in_force]
 
 
 def whole(found: Resolution) -> tuple[Any, ...]:
@@ -236,13 +245,15 @@ class TestWhoAsks:
                 assert (c.outcome is Outcome.NO_SEAT) is is_missing
 
     @given(users())
-    def test_edit_takes_the_user_module_or_an_override(self, world: World) -> None:
-        in_force = set(resolve(world.facts, world.who).modules)
+    def test_what_counts_is_the_most_that_the_modules_in_force_allow(self, world: World) -> None:
+        in_force = {None, *resolve(world.facts, world.who).modules}
         for found in answers(world).values():
             for c in found.considered:
-                needed = c.grant.feature.user_module
-                if c.outcome in COUNTED and needed is not None and not c.grant.feature.choices:
-                    assert needed in in_force
+                values = allowed(c.grant, in_force)
+                if c.outcome in COUNTED:
+                    assert c.value == values[-1]
+                if c.outcome is Outcome.MODULE_NOT_HELD:
+                    assert values == []
 
     @given(worlds((HolderKind.INACTIVE,)))
     def test_the_inactive_have_nothing(self, world: World) -> None:
