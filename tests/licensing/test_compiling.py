@@ -47,9 +47,9 @@ def item(code: str, quantity: int, *modules: Module, own: Module | None = None, 
     return CompiledItem(version_id=len(code), number=1, quantity=quantity, content=content)
 
 
-def site_add_on(code: str, quantity: int, *modules: Module, **own: Any) -> CompiledItem:
-    marked = module(code, SITE, "own", **own)
-    return item(code, quantity, *modules, own=marked, type="addon", scope="site", solutions=[])
+def site_add_on(code: str, quantity: int, *modules: Module) -> CompiledItem:
+    own = module(code, SITE, "own")
+    return item(code, quantity, *modules, own=own, type="addon", scope="site", solutions=[])
 
 
 def rows(*items: CompiledItem) -> dict[str, Row]:
@@ -124,10 +124,12 @@ class TestUnrestricted:
         assert not found["visible-for"].unrestricted
         assert not found["sale"].unrestricted
 
-    def test_an_unrestricted_add_on_makes_nothing_else_unrestricted(self) -> None:
-        chat = site_add_on("cep", 1, module("chat-cal"), unrestricted=True)
+    @pytest.mark.parametrize(("type_", "scope"), [(SITE, "site"), (USER, "user")])
+    def test_an_unrestricted_add_on_makes_nothing_else_unrestricted(self, type_: int, scope: str) -> None:
+        own = module("chat", type_, "own", unrestricted=True)
+        chat = item("cep", 1, module("chat-cal"), own=own, type="addon", scope=scope, solutions=[])
         found = rows(chat, item("sales", 25, module("chat-cal")))
-        assert (found["cep"].unrestricted, found["chat-cal"].unrestricted) == (True, False)
+        assert (found["chat"].unrestricted, found["chat-cal"].unrestricted) == (True, False)
 
     def test_unrestricted_in_any_version_is_unrestricted(self) -> None:
         was, now = module("publish"), module("publish", unrestricted=True)
@@ -187,7 +189,7 @@ class TestOrder:
 
     ITEMS = (
         item("sales", 25, module("user", sort_order=2), module("sale-cal", sort_order=1), module("sale", SITE)),
-        item("service", 10, module("user", sort_order=2), module("request", SITE)),
+        item("service", 10, module("user", sort_order=2, description="As called later"), module("request", SITE)),
         site_add_on("cep", 1, module("chat-cal", sort_order=9)),
     )
 

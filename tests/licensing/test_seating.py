@@ -43,6 +43,7 @@ PARTNERS = [
 ]
 EXTRAS = [
     seat("visible-for"),
+    seat("acme.phone"),
     seat("nebula", prerequisite="user"),
     seat("windows", prerequisite="server"),
     seat("travel", prerequisite="windows"),
@@ -134,6 +135,10 @@ class TestWhatWouldBeLost:
     def test_unless_the_request_names_the_replacement(self, held: str, assign: str, expected: str) -> None:
         assert after(held, assign) == expected
 
+    def test_or_a_plan_that_stays_covers_it(self) -> None:
+        """Both were held since before their solutions came to overlap."""
+        assert after("sales-e sales+service", "service-e") == "sales-e service-e"
+
     def test_or_accepts_the_loss(self) -> None:
         assert after("sales+service", "service-e", accept_loss=True) == "service-e"
 
@@ -219,6 +224,7 @@ class TestImportedPlans:
             ("acme.basic", "umbra.plus", "acme.basic umbra.plus"),
             ("sales-e", "acme.basic", "acme.basic sales-e"),
             ("acme.basic", "all", "acme.basic all"),
+            ("acme.phone", "acme.basic", "acme.basic acme.phone"),
             ("", "acme.basic acme.plus", "! conflicting_plans"),
         ],
     )
