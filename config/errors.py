@@ -25,6 +25,7 @@ from django.core.exceptions import (
 from django.db import DataError, IntegrityError, OperationalError
 from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
@@ -252,6 +253,27 @@ _ANSWERS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], Calla
     (IntegrityError, _conflict),
     (OperationalError, _busy),
 )
+
+
+# ── Pages ───────────────────────────────────────────────────────────────────
+class RefusalPages:
+    """Middleware: a refusal that a page lets through becomes the page that says what to do about it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:
+        if not isinstance(exc, Refusal | ProtectedError | RestrictedError) or _is_api(request):
+            return None
+        problem = problem_of(exc)
+        if problem.status == HTTPStatus.NOT_FOUND:
+            return defaults.page_not_found(request, exc)
+        if problem.status == HTTPStatus.FORBIDDEN:
+            return defaults.permission_denied(request, exc)
+        return render(request, "409.html", {"problem": problem}, status=problem.status)
 
 
 # ── Outside the API's views ─────────────────────────────────────────────────

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -13,6 +14,17 @@ from django.views.decorators.cache import never_cache
 from customers.access import Access, access_of
 
 CUSTOMERS_NAMED = 10
+API_WORTH_COMPRESSING = 10_000  # bytes
+
+
+class GZipPages(GZipMiddleware):
+    """Compresses pages, tables and documents; small answers of the API stay as they are, they are read too often."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        small = not response.streaming and len(response.content) < API_WORTH_COMPRESSING
+        if request.path.startswith("/api/") and small:
+            return response
+        return super().process_response(request, response)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,17 @@
 """Every address. Pages of people hang below `account/`, `admin/` and the apps' own; machines use `api/`."""
 
-from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
+from catalog.views.plans import PlanComparison
 from config.health import healthz, readyz
 from config.pages import home
-
-# One way to sign in, with its second factor and its limits, for the admin too.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-admin.site.site_header = admin.site.site_title = "Planarium"
+from licensing.portal.searching import Search
 
 urlpatterns = [
     path("", home, name="home"),
+    path("search/", Search.as_view(), name="search"),
+    path("plans/", PlanComparison.as_view(), name="plans"),
     path("portal/", include("licensing.portal.urls")),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),

@@ -2,6 +2,7 @@
 (() => {
   "use strict";
   const root = document.documentElement;
+  root.dataset.js = "";
   const chosen = () => {
     try {
       return localStorage.getItem("theme");

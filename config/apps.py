@@ -1,0 +1,5 @@
+from django.contrib.admin.apps import AdminConfig
+
+
+class TaskAdminConfig(AdminConfig):
+    default_site = "config.admin_site.TaskAdminSite"
