@@ -7,19 +7,22 @@ from typing import Any, Final
 from allauth.account.decorators import secure_admin_login
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
-# Task → its models, the daily ones first. A model that stands nowhere goes to the last task.
+# Task → its models, the daily ones first. Each model in the admin stands in one of them.
 TASKS: Final[dict[str, tuple[str, ...]]] = {
     "Catalog": (
         "catalog.Plan",
         "catalog.AddOn",
         "catalog.Version",
         "catalog.Feature",
+        "catalog.VersionFeature",
         "catalog.FeatureGroup",
         "catalog.Module",
         "catalog.Solution",
         "catalog.Tier",
         "catalog.Owner",
+        "catalog.Offer",
     ),
     "Customers": ("customers.Customer", "customers.CustomerUser", "customers.Membership"),
     "Licensing": (
@@ -36,11 +39,20 @@ TASKS: Final[dict[str, tuple[str, ...]]] = {
         "customers.StaffRole",
         "customers.ApiClient",
         "customers.ApiKey",
+        "account.EmailAddress",
+        "mfa.Authenticator",
         "customers.AuditEvent",
+    ),
+    "Records": (
+        "licensing.RevisionEntry",
+        "licensing.CustomerRevision",
+        "licensing.Holding",
+        "licensing.EntitlementSet",
+        "licensing.UserPeriod",
+        "licensing.HoldingPeriod",
         "customers.OutboxMessage",
         "customers.IdempotencyRecord",
     ),
-    "Records": (),
 }
 
 
@@ -49,11 +61,20 @@ class TaskAdminSite(AdminSite):
 
     site_header = site_title = "Planarium"
     index_title = "Administration"
+    empty_value_display = "–"
     enable_nav_sidebar = False  # every page has the product's own navigation
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Sends to the one way to sign in, with its second factor and its limits."""
         return _sign_in(request, extra_context=extra_context)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Sends to the one way to sign out."""
+        return redirect("account_logout")
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Sends to the one place where passwords are changed."""
+        return redirect("account_change_password")
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Returns the tasks with those of their models that the visitor may open; of one app where one is named."""
@@ -62,11 +83,9 @@ class TaskAdminSite(AdminSite):
             for app in self._build_app_dict(request, app_label).values()
             for model in app["models"]
         }
-        placed = {name for names in TASKS.values() for name in names}
         tasks = []
         for title, names in TASKS.items():
-            listed = names or tuple(sorted(models.keys() - placed))
-            found = [models[name] for name in listed if name in models]
+            found = [models[name] for name in names if name in models]
             if found:
                 tasks.append({"name": title, "app_label": title.lower(), "app_url": "", "models": found})
         return tasks

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from customers.access import Access, access_of
+from licensing.portal.gate import has_choice
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -47,7 +48,7 @@ _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "Customers": (
         ("Customers", "portal:customers"),
         ("Users", "customers.CustomerUser"),
-        ("Figures", "portal:figures"),
+        ("Figures", "figures"),
     ),
     "Licensing": (
         ("Subscriptions", "licensing.Subscription"),
@@ -65,15 +66,10 @@ _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 }
 _OPEN_TO: Final[dict[str, Callable[[Access], bool]]] = {
     "admin:index": lambda access: access.actor.account is not None and access.actor.account.is_staff,
-    "portal:customers": lambda access: sees_several_customers(access),
-    "portal:figures": lambda access: access.allows("customers:read"),
+    "portal:customers": has_choice,
+    "figures": lambda access: access.allows("customers:read"),
 }
 _OPEN_TO_ALL: Final = frozenset({"plans"})  # signed in or not
-
-
-def sees_several_customers(access: Access) -> bool:
-    """Whether there is a choice of customers."""
-    return access.allows("seats:read") or sum(access.allows("seats:read", pk) for pk in access.scopes_at) > 1
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
@@ -82,7 +78,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
 
 
 def groups(request: HttpRequest) -> Iterator[Group]:
-    """Yields the groups with the links that this visitor may follow; the longest match of the path is the current one."""
+    """Yields the groups with the links that this visitor may follow; the longest address above the path is current."""
     opened = [(title, list(_links(request, entries))) for title, entries in _TASKS.items()]
     addresses = [address for _, links in opened for _, address in links if _is_below(request.path, address)]
     current = max(addresses, key=len, default="")

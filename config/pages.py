@@ -1,63 +1,72 @@
-"""The pages that belong to no single app."""
+"""The pages that belong to no single app: the start page, and how pages are sent."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import Any, Final
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
+from catalog.models import Version
+from catalog.selectors import drafts
 from customers.access import Access, access_of
+from customers.models import AuditEvent
+from licensing.portal.waiting import Task, tasks_at_customers
 
-CUSTOMERS_NAMED = 10
-API_WORTH_COMPRESSING = 10_000  # bytes
+CUSTOMERS_NAMED: Final = 10
+TASKS_NAMED: Final = 10
+EVENTS_NAMED: Final = 8
+API_WORTH_COMPRESSING: Final = 10_000  # bytes
 
 
 class GZipPages(GZipMiddleware):
     """Compresses pages, tables and documents; small answers of the API stay as they are, they are read too often."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        small = not response.streaming and len(response.content) < API_WORTH_COMPRESSING
-        if request.path.startswith("/api/") and small:
+        if request.path.startswith("/api/") and len(getattr(response, "content", b"")) < API_WORTH_COMPRESSING:
             return response
         return super().process_response(request, response)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Somewhere to go, and what for."""
-
-    title: str
-    text: str
-    address: str
 
 
 @never_cache
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """Shows where whoever is signed in has something to do; a member of a single customer goes straight there."""
+    """Shows what waits for whoever is signed in; a member of a single customer goes straight there."""
     access = access_of(request)
-    own = list(access.customers("seats:read")[: CUSTOMERS_NAMED + 1]) if not access.scopes else []
+    own = list(access.customers("customers:read")[: CUSTOMERS_NAMED + 1]) if not access.scopes else []
     if len(own) == 1:
-        return redirect("portal:users", customer=own[0].code)
-    places = _places(access, is_staff=access.actor.account is not None and access.actor.account.is_staff)
-    context = {"customers": own[:CUSTOMERS_NAMED], "has_more": len(own) > CUSTOMERS_NAMED, "places": places}
+        return redirect("portal:customer", customer=own[0].code)
+    context = {
+        "customers": own[:CUSTOMERS_NAMED],
+        "has_more": len(own) > CUSTOMERS_NAMED,
+        "tasks": [*_drafts(access), *tasks_at_customers(access, timezone.now())],
+        "events": _events(access),
+        "has_role": bool(access.scopes or access.scopes_at),
+    }
     return render(request, "home.html", context)
 
 
-def _places(access: Access, *, is_staff: bool) -> list[Place]:
-    found = []
-    if access.allows("seats:read"):
-        text = "Find a customer, see who holds which plan, and how many seats are left."
-        found.append(Place("Users & seats", text, reverse("portal:customers")))
-    if is_staff:
-        text = "Plans and add-ons, customers, subscriptions, accounts and API clients."
-        found.append(Place("Administration", text, reverse("admin:index")))
-    if access.scopes or access.scopes_at:
-        text = "What apps can ask: entitlements, licences, seats and the catalog."
-        found.append(Place("API documentation", text, reverse("docs")))
-    return found
+def _drafts(access: Access) -> Iterator[Task]:
+    """Yields the drafts: to publishers those to approve, to those who edit their own to finish."""
+    if not access.allows("catalog:draft"):
+        return
+    may_publish = access.allows("catalog:publish")
+    for draft in drafts()[:TASKS_NAMED]:
+        address = reverse("admin:catalog_version_change", args=[draft.pk])
+        if draft.state == Version.State.IN_REVIEW:
+            by = f", submitted by {draft.submitted_by}" if draft.submitted_by else ""
+            yield Task("To approve" if may_publish else "In review", "warn", f"{draft.offer.name}{by}", address)
+        else:
+            by = f", begun by {draft.drafted_by}" if draft.drafted_by else ""
+            yield Task("Draft", "", f"{draft.offer.name}{by}", address)
+
+
+def _events(access: Access) -> Any:
+    return AuditEvent.objects.order_by("-at", "-pk")[:EVENTS_NAMED] if access.allows("audit:read") else None

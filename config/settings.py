@@ -143,6 +143,7 @@ if TESTING:
 LANGUAGE_CODE = "en"
 USE_I18N = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "config.formats"
 USE_TZ = True
 
 # ── Static files ────────────────────────────────────────────────────────────

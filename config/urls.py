@@ -6,10 +6,12 @@ from django.urls import include, path
 from catalog.views.plans import PlanComparison
 from config.health import healthz, readyz
 from config.pages import home
+from licensing.portal.figures import FiguresPage
 from licensing.portal.searching import Search
 
 urlpatterns = [
     path("", home, name="home"),
+    path("figures/", FiguresPage.as_view(), name="figures"),
     path("search/", Search.as_view(), name="search"),
     path("plans/", PlanComparison.as_view(), name="plans"),
     path("portal/", include("licensing.portal.urls")),

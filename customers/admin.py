@@ -48,6 +48,9 @@ class AccountAdmin(ScopedAdmin, ModelAdmin):
     search_fields = ("email", "name")
     ordering = ("email",)
 
+    def traced_as(self, row: Any) -> dict[str, Any]:
+        return {"object_type": "account", "object_code": row.email}
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         return super().get_queryset(request).prefetch_related("staff_roles")
 
@@ -117,6 +120,9 @@ class MembershipAdmin(ScopedAdmin, ModelAdmin):
                 members.add_member(actor=actor, customer=obj.customer, account=obj.account, role=obj.role, at=now),
             )
 
+    def traced_as(self, row: Any) -> dict[str, Any]:
+        return {"object_type": "membership", "object_code": row.account.email, "customer": row.customer}
+
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
         members.remove_member(actor=actor_of(request), membership=obj, at=timezone.now())
 
@@ -144,6 +150,9 @@ class ApiClientAdmin(ScopedAdmin, ModelAdmin):
     list_select_related = ("customer",)
     search_fields = ("name", "customer__code", "customer__name")
     actions = ("issue_key",)
+
+    def traced_as(self, row: Any) -> dict[str, Any]:
+        return {"object_type": "api_client", "object_code": row.name}
 
     @admin.display(description="Scopes")
     def scope_list(self, client: ApiClient) -> str:

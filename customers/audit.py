@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from django.utils import timezone
 
 from customers.actor import Actor
 from customers.models import AuditEvent, Customer
+
+NEWEST: Final = 100
 
 
 def record(
@@ -64,3 +67,22 @@ def record_all(*, actor: Actor, events: Iterable[Event], at: datetime) -> None:
         )
         for event in events
     )
+
+
+def trail_of(**known_as: Any) -> dict[str, Any]:
+    """Returns the newest events about one object, each with what was `told`: names with what was and what is.
+
+    `known_as` are the fields of AuditEvent that name the object; without a code there is nothing to look for.
+    """
+    if not known_as.get("object_code"):
+        return {"events": [], "has_more_events": False}
+    found: list[Any] = list(AuditEvent.objects.filter(**known_as)[: NEWEST + 1])
+    for event in found:
+        event.told = [_told(name, value) for name, value in event.changes.items()]
+    return {"events": list(islice(found, NEWEST)), "has_more_events": len(found) > NEWEST}
+
+
+def _told(name: str, value: Any) -> tuple[str, Any, Any]:
+    is_change = isinstance(value, list) and len(value) == 2
+    was, now = value if is_change else (None, value)
+    return name.replace("_", " ").capitalize(), was, "–" if now in (None, "") else now

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from catalog.errors import PublishRefused
 from catalog.services.editing import delete_row, save_row
-from customers.admin_base import ModelAdmin, ScopedAdmin, actor_of
+from customers.admin_base import INSTANTS, ModelAdmin, ScopedAdmin, actor_of
 from customers.errors import Refusal
 
 READ: Final = ("catalog:read",)
@@ -63,7 +63,7 @@ class CatalogAdmin(ScopedAdmin, ModelAdmin):
     delete_scopes: ClassVar[tuple[str, ...]] = DRAFT
     fixed_once_saved: ClassVar[tuple[str, ...]] = ()
     list_per_page = 50
-    formfield_overrides: ClassVar[Any] = {URLField: {"assume_scheme": "https"}}
+    formfield_overrides: ClassVar[Any] = {**INSTANTS, URLField: {"assume_scheme": "https"}}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return (*self.readonly_fields, *(self.fixed_once_saved if obj is not None else ()))

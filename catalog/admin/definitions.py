@@ -57,13 +57,17 @@ class ModuleAdmin(CatalogAdmin):
     autocomplete_fields = ("owner", "prerequisite")
     ordering = ("owner__code", "sort_order", "name")
 
+    def traced_as(self, row: Any) -> dict[str, Any]:
+        return {"object_type": "module", "object_code": row.full_name}
+
 
 class SiteMarkerInline(PartInline):
     model = SiteMarker
     fields = ("tier", "module")
     autocomplete_fields = ("module",)
     verbose_name = "marker"
-    verbose_name_plural = "markers: the site module that labels the solution sold in a tier"
+    verbose_name_plural = "markers"
+    hint = "The site module that labels the solution sold in a tier."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SiteMarker]:
         return super().get_queryset(request).select_related("tier", "module", "solution")
@@ -105,7 +109,8 @@ class LevelChoiceInline(PartInline):
     model = LevelChoice
     fields = ("rank", "code", "name", "site_module", "user_module")
     autocomplete_fields = ("site_module", "user_module")
-    verbose_name_plural = "choices of a level, the lowest rank first"
+    verbose_name_plural = "choices"
+    hint = "Of a level; the lowest rank first."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LevelChoice]:
         return super().get_queryset(request).select_related("site_module", "user_module", "feature")

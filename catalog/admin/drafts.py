@@ -58,7 +58,8 @@ class GrantInline(DraftInline):
     form = GrantForm
     named = "feature"
     verbose_name = "feature"
-    verbose_name_plural = "features granted here"
+    verbose_name_plural = "features"
+    hint = "What this version itself grants; what it includes comes on top."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Grant]:
         rows: QuerySet[Grant] = super().get_queryset(request).select_related("feature__group")
@@ -114,7 +115,8 @@ class ExtraModuleInline(DraftInline):
     form = ExtraModuleForm
     named = "module"
     verbose_name = "extra module"
-    verbose_name_plural = "extra modules: those that no feature granted here names"
+    verbose_name_plural = "extra modules"
+    hint = "Modules that no feature granted here names."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VersionModule]:
         rows: QuerySet[VersionModule] = super().get_queryset(request).select_related("module__owner")
@@ -132,7 +134,8 @@ class RuleInline(DraftInline):
     form = RuleForm
     named = "offer"
     verbose_name = "rule"
-    verbose_name_plural = "needs and excludes, at the same customer"
+    verbose_name_plural = "rules"
+    hint = "What a customer must have as well, or may not have."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VersionRule]:
         rows: QuerySet[VersionRule] = super().get_queryset(request).select_related("offer")

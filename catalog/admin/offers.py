@@ -87,6 +87,9 @@ class OfferAdminBase(CatalogAdmin):
     def draft(self, offer: Any) -> str:
         return _link(offer.draft_pk, Version.State(offer.draft_state).label if offer.draft_state else "")
 
+    def traced_as(self, row: Any) -> dict[str, Any]:
+        return {"object_type": row.type, "object_code": row.code}
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Solutions go through their service instead of the form's own save_m2m."""
         set_solutions(
@@ -147,3 +150,6 @@ class OfferAdmin(ReadOnlyAdmin, ModelAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def traced_as(self, row: Any) -> dict[str, Any]:
+        return {"object_type": row.type, "object_code": row.code}

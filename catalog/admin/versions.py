@@ -72,6 +72,9 @@ class VersionAdmin(CatalogAdmin):
     def edited_by(self, version: Version) -> str:
         return ", ".join(str(account) for account in version.editors.all()) or "–"
 
+    def traced_as(self, row: Any) -> dict[str, Any]:
+        return {"object_type": row.offer.type, "object_code": row.offer.code}
+
     # ── Who may, and what is shown ──────────────────────────────────────────
 
     def has_change_permission(self, request: HttpRequest, obj: Version | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""What every page asks about people: where whoever is signed in may go, and what stands in their circle."""
+"""What pages ask about people: what they may do, and what stands in their circle."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ from typing import Any
 from django import template
 
 from customers.access import access_of
+from customers.models import Customer
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def has_several_customers(context: Any) -> bool:
-    """Whether whoever is signed in may see the seats of more than one customer. False where a page has no request."""
-    request = context.get("request")
-    user = getattr(request, "user", None)
-    if not (user and user.is_authenticated and user.is_active):
-        return False
-    access = access_of(request)
-    return access.allows("seats:read") or sum(access.allows("seats:read", pk) for pk in access.scopes_at) > 1
+def may(context: Any, scope: str, customer: Customer) -> bool:
+    """Whether whoever is signed in holds the scope at this customer."""
+    return access_of(context["request"]).allows(scope, customer.pk)
 
 
 @register.filter

@@ -50,6 +50,9 @@ class SubscriptionAdmin(ReadOnlyAdmin, ModelAdmin):
     search_fields = ("customer__code", "customer__name")
     inlines = (ItemInline,)
 
+    def traced_as(self, row: Any) -> dict[str, Any]:
+        return {"object_type": "subscription", "object_code": row.customer.code}
+
 
 @admin.register(SubscriptionItem)
 class SubscriptionItemAdmin(ReadOnlyAdmin, ModelAdmin):
@@ -69,6 +72,9 @@ class PackageAdmin(ReadOnlyAdmin, ModelAdmin):
     search_fields = ("customer__code", "customer__name", "serial_number")
     inlines = (LicenseInline,)
     actions = ("activate",)
+
+    def traced_as(self, row: Any) -> dict[str, Any]:
+        return {"object_type": "package", "object_code": str(row), "customer": row.customer}
 
     def has_activate_permission(self, request: HttpRequest) -> bool:
         return "packages:activate" in actor_scopes(request)

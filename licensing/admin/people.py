@@ -113,6 +113,9 @@ class CustomerUserAdmin(ScopedAdmin, ModelAdmin):
     readonly_fields = ("last_seen_at",)
     show_full_result_count = False
 
+    def traced_as(self, row: Any) -> dict[str, Any]:
+        return {"object_type": "user", "object_code": f"{row.customer.code}/{row.code}"}
+
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return lookup == "customer__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 

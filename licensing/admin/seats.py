@@ -97,6 +97,10 @@ class OverrideAdmin(ScopedAdmin, ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         adopt(obj, grant_override(actor=actor_of(request), **form.wish()))
 
+    def traced_as(self, row: Any) -> dict[str, Any]:
+        code = f"{row.feature.code} {row.mode}"
+        return {"object_type": "override", "object_code": code, "customer": row.customer}
+
     def has_end_permission(self, request: HttpRequest) -> bool:
         return self.has_add_permission(request)
 

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from catalog.models import Owner, Solution
 from customers.access import Access
 from customers.models import Customer, CustomerUser
 from customers.querysets import CustomerUserQuerySet
-from licensing.facts import full_name, owner_of
-from licensing.models import Seat
+from licensing.facts import full_name
+from licensing.models import Holding, Seat, UserPeriod
 from licensing.portal.choices import Board, make_board
 from licensing.seating import Assignable
 from licensing.selectors import seats_held
@@ -87,8 +88,8 @@ def users_named(customer: Customer, codes: Iterable[str]) -> dict[str, CustomerU
     return {user.code.lower(): user for user in found}
 
 
-def list_users(customer: Customer, board: Board, asked: Mapping[str, str]) -> CustomerUserQuerySet:
-    """Returns the customer's users by name, narrowed by `UserSearch.asked`."""
+def find_users(customer: Customer, board: Board, asked: Mapping[str, str]) -> CustomerUserQuerySet:
+    """Returns the customer's users, narrowed by `UserSearch.asked`."""
     rows: CustomerUserQuerySet = CustomerUser.objects.of(customer)
     if "search" in asked:
         rows = rows.search(asked["search"].strip())
@@ -96,7 +97,7 @@ def list_users(customer: Customer, board: Board, asked: Mapping[str, str]) -> Cu
         rows = rows.filter(_STATUS[asked["status"]])
     if "plan" in asked:
         rows = _holding(rows, customer, board, asked["plan"])
-    return rows.order_by(Lower("name"), "pk")
+    return rows
 
 
 _STATUS = {
@@ -107,31 +108,24 @@ _STATUS = {
 
 
 def _holding(rows: CustomerUserQuerySet, customer: Customer, board: Board, wanted: str) -> CustomerUserQuerySet:
+    """Narrows to the users whose holding is wanted: users are many, distinct holdings are few (one query more)."""
     plans = {option.module: option for picker in board.pickers for option in picker.options}
-    held = Seat.objects.held().filter(customer=customer)
-    if wanted == NO_PLAN:
-        return rows.exclude(Exists(held.filter(_of(plans), user=OuterRef("pk"))))
-    if wanted != SEVERAL:
-        return rows.filter(Exists(held.filter(_of([wanted]), user=OuterRef("pk"))))
-    # Plans held together never share a solution: two of them, or one that covers several, make a multi-plan user.
-    alone = held.filter(_of(module for module, plan in plans.items() if len(plan.solutions) > 1))
-    each = held.filter(_of(module for module, plan in plans.items() if plan.solutions))
-    two = each.order_by().values("user").annotate(count=Count("pk")).filter(count__gte=2)
-    return rows.filter(Q(Exists(alone.filter(user=OuterRef("pk")))) | Q(pk__in=two.values("user")))
+
+    def is_wanted(held: set[str]) -> bool:
+        if wanted == NO_PLAN:
+            return not held & plans.keys()
+        if wanted != SEVERAL:
+            return wanted in held
+        return len({solution for module in held & plans.keys() for solution in plans[module].solutions}) > 1
+
+    holdings = Holding.objects.filter(customer=customer).order_by().values_list("pk", "modules")
+    chosen = [pk for pk, modules in holdings if is_wanted(set(modules))]
+    now = timezone.now()
+    current = UserPeriod.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), holding__in=chosen, starts_at__lte=now)
+    return rows.filter(pk__in=current.values("user"))
 
 
-def _of(modules: Iterable[str]) -> Q:
-    """Returns the condition that a seat is of any of these modules (`owner.module`)."""
-    names: dict[str, list[str]] = {}
-    for module in modules:
-        names.setdefault(owner_of(module), []).append(module.partition(".")[2])
-    condition = Q(pk__in=[])
-    for owner, listed in sorted(names.items()):
-        condition |= Q(owner__code=owner, module_name__in=sorted(listed))
-    return condition
-
-
-def list_customers(access: Access, search: str) -> QuerySet[Customer]:
-    """Returns the customers whose seats the visitor may see, by code."""
-    rows: Any = access.customers("seats:read")
-    return (rows.search(search) if search else rows).order_by("code")  # type: ignore[no-any-return]
+def find_customers(access: Access, search: str) -> QuerySet[Customer]:
+    """Returns the customers that the visitor may read."""
+    rows: Any = access.customers("customers:read")
+    return rows.search(search) if search else rows  # type: ignore[no-any-return]

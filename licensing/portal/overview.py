@@ -1,19 +1,198 @@
+"""The page about one customer: its contract, its packages, seats now and over time, and what wants attention."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Any, Final
+
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import TruncDate
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.formats import date_format
 from django.views import View
+from django.views.decorators.cache import never_cache
+
+from customers.models import Customer, CustomerUser
+from licensing.facts import DateState, full_name
+from licensing.models import ChangeSet, Override, Package, Seat, Subscription, SubscriptionItem
+from licensing.portal.charts import LineChart, count_by_day, line_chart
+from licensing.portal.gate import Visit, visit
+from licensing.portal.listing import load_board, seats_used
+from licensing.portal.page import Meter, Sheet
+from licensing.term import next_renewal
+
+DAYS_CHARTED: Final = 180
+DAYS_AHEAD: Final = 30
+RECENT_CHANGES: Final = 6
 
 
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """Something that wants attention; `level` is warn or bad."""
+
+    level: str
+    text: str
+    address: str = ""
+    link: str = ""
+
+
+@method_decorator(never_cache, name="dispatch")
 class CustomerPage(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, customer: str) -> HttpResponse:
-        return render(request, "licensing/portal/search_page.html", {})
+        found = visit(request, customer, "customers:read")
+        page = CustomerOverview(found, timezone.now())
+        return render(
+            request, "licensing/portal/customer.html", {"page": page, "customer": found.customer, **page.frame}
+        )
 
 
-class UserPage(CustomerPage):
-    def get(self, request: HttpRequest, customer: str, user: str) -> HttpResponse:
-        return render(request, "licensing/portal/search_page.html", {})
+@dataclass
+class CustomerOverview:
+    """What the page shows; what the visitor may not see is not looked up."""
+
+    visit: Visit
+    at: datetime
+
+    @property
+    def customer(self) -> Customer:
+        return self.visit.customer
+
+    @property
+    def frame(self) -> dict[str, Any]:
+        return {"crumbs": self.visit.crumbs[:-1], "here": self.customer.name}
+
+    # ── The contract ────────────────────────────────────────────────────────
+    @cached_property
+    def subscription(self) -> Subscription | None:
+        running: Subscription | None = Subscription.objects.running().filter(customer=self.customer).first()
+        return running
+
+    @property
+    def renews_on(self) -> date | None:
+        if self.subscription is None:
+            return None
+        return next_renewal(self.subscription.starts_on, self.subscription.billing_months, self.at.date())
+
+    @cached_property
+    def items(self) -> list[SubscriptionItem]:
+        if self.subscription is None:
+            return []
+        rows = SubscriptionItem.objects.in_force(self.at).filter(subscription=self.subscription)
+        return list(rows.select_related("version__offer").order_by("version__offer__type", "version__offer__position"))
+
+    @cached_property
+    def packages(self) -> list[Package]:
+        rows = Package.objects.filter(customer=self.customer, state__in=["active", "pending"]).select_related("owner")
+        return list(rows.order_by("owner__code", "-number"))
+
+    @property
+    def states(self) -> list[tuple[Package, str, str]]:
+        """Each package with the level of its badge and a sentence."""
+        return [(package, *date_state(package, self.at)) for package in self.packages]
+
+    # ── Users and seats ─────────────────────────────────────────────────────
+    @property
+    def may_see_seats(self) -> bool:
+        return self.visit.may("seats:read")
+
+    @cached_property
+    def users(self) -> Mapping[str, int]:
+        """How many users there are, can log in, can't, and have left."""
+        left, locked = Q(is_former_employee=True), Q(is_former_employee=False, can_log_in=False)
+        counts = CustomerUser.objects.of(self.customer).aggregate(
+            all=Count("pk"), left=Count("pk", filter=left), locked=Count("pk", filter=locked)
+        )
+        return {**counts, "active": counts["all"] - counts["left"] - counts["locked"]}
+
+    @cached_property
+    def meters(self) -> list[Meter]:
+        return Sheet(load_board(self.customer), seats_used(self.customer)).counted if self.may_see_seats else []
+
+    @cached_property
+    def seats_over_time(self) -> LineChart | None:
+        """The seats held of each plan, by day; none where none were."""
+        return seat_chart(self.customer, {meter.module: meter.name for meter in self.meters}, self.at)
+
+    @cached_property
+    def changes(self) -> QuerySet[ChangeSet]:
+        if not self.may_see_seats:
+            return ChangeSet.objects.none()
+        rows = ChangeSet.objects.filter(customer=self.customer).annotate(users=Count("rows"))
+        return rows.order_by("-number")[:RECENT_CHANGES]
+
+    # ── What wants attention ────────────────────────────────────────────────
+    @property
+    def concerns(self) -> list[Concern]:
+        return list(self._concerns())
+
+    def _concerns(self) -> Iterator[Concern]:
+        for package in self.packages:
+            if package.state == Package.State.PENDING:
+                text = f"Package {package.number} of {package.owner.code} waits: more seats are in use than it has."
+                yield Concern("bad", text)
+        if not any(package.state == Package.State.ACTIVE for package in self.packages):
+            yield Concern("bad", "No package is active, so nobody can edit anything.")
+        users = reverse("portal:users", args=[self.customer.code]) if self.may_see_seats else ""
+        for meter in self.meters:
+            if meter.state == "full":
+                yield Concern("bad", f"{meter.name} is full: all {meter.total} seats are taken.", users, "See who")
+            elif meter.state == "near":
+                yield Concern("warn", f"{meter.name} has {meter.left}.", users, "See who")
+        for override in self._ending_overrides():
+            ends = date_format(override.ends_at, "j F Y") if override.ends_at else ""
+            yield Concern("warn", f"The override of {override.feature.name} ends on {ends}.")
+
+    def _ending_overrides(self) -> QuerySet[Override]:
+        until = self.at + timedelta(days=DAYS_AHEAD)
+        rows = Override.objects.filter(customer=self.customer, ended_at=None, ends_at__gt=self.at, ends_at__lte=until)
+        found: QuerySet[Override] = rows.select_related("feature").order_by("ends_at")[:RECENT_CHANGES]
+        return found
 
 
-class FiguresPage(LoginRequiredMixin, View):
-    def get(self, request: HttpRequest) -> HttpResponse:
-        return render(request, "licensing/portal/search_page.html", {})
+def date_state(package: Package, at: datetime) -> tuple[str, str]:
+    """Returns the level of a badge and a sentence on what the clock makes of the package."""
+    if package.state == Package.State.PENDING:
+        return "warn", "Waits until the seats in use fit."
+    expires = date_format(package.expires_at, "j F Y") if package.expires_at else ""
+    stops = date_format(package.grace_until, "j F Y") if package.grace_until else expires
+    match package.state_at(at):
+        case DateState.ACTIVE:
+            return "good", f"Everything works until {expires}." if expires else "Everything works; it has no end."
+        case DateState.WARNING:
+            return "warn", f"Ends on {expires}."
+        case DateState.GRACE:
+            return "bad", f"Ended on {expires}. Everything works until {stops}."
+        case _:
+            return "bad", f"Stopped on {stops}. What was bought can only be looked at."
+
+
+def seat_chart(customer: Customer, names: Mapping[str, str], at: datetime) -> LineChart | None:
+    """Returns the seats held by day over half a year, of the modules named (`owner.module` → name). Two queries."""
+    last = at.date()
+    first = last - timedelta(days=DAYS_CHARTED - 1)
+    before: dict[str, int] = defaultdict(int)
+    changes: dict[str, dict[date, int]] = defaultdict(lambda: defaultdict(int))
+    seats = Seat.objects.filter(customer=customer).order_by()
+    for sign, field in ((1, "assigned_at"), (-1, "released_at")):
+        days = seats.exclude(**{field: None}).annotate(day=TruncDate(field))
+        for owner, module, day, count in days.values_list("owner__code", "module_name", "day").annotate(Count("pk")):
+            name = full_name(owner, module)
+            if day < first:
+                before[name] += sign * count
+            else:
+                changes[name][day] += sign * count
+    series = {
+        name: count_by_day(before[module], changes[module], first, last)
+        for module, name in names.items()
+        if module in before or module in changes
+    }
+    return line_chart(series, first) if series else None

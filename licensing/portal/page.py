@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from django.db.models.functions import Lower
 from django.template.loader import render_to_string
 
 from customers.models import CustomerUser
+from customers.tables import Column
 from licensing.portal.choices import Board, Entry, Examined, Picker, Question, rebase
 from licensing.portal.listing import on_show
 from licensing.portal.words import Fault, listed
@@ -64,6 +66,11 @@ class Cell:
     options: Sequence[Option]
 
     @property
+    def column(self) -> str:
+        """The key of its column."""
+        return f"plan-{self.key.lstrip('.')}"
+
+    @property
     def chosen(self) -> str:
         return next((option.meter.name for option in self.options if option.is_chosen), "")
 
@@ -97,6 +104,10 @@ class Row:
         return self.fault is not None or self.question is not None
 
     @property
+    def extras(self) -> list[str]:
+        return [box.meter.name for box in self.boxes if box.is_checked]
+
+    @property
     def status(self) -> str:
         """What is special about the user; nothing for those who can hold seats."""
         if self.user.is_former_employee:
@@ -117,6 +128,29 @@ class Row:
     @property
     def losses(self) -> str:
         return listed(self.question.lost) if self.question else ""
+
+
+def user_columns(board: Board) -> list[Column]:
+    """Returns what can be shown of a user, for the page and for CSV (each of a `Row`)."""
+    pickers = [
+        Column(Cell(picker.key, picker.label, ()).column, picker.label, _chosen_in(picker.key))
+        for picker in board.pickers
+    ]
+    extras = [Column("also", "Also", lambda row: ", ".join(row.extras))] if board.extras else []
+    return [
+        Column("name", "User", lambda row: row.user.name, order=(Lower("name"),), is_fixed=True),
+        Column("code", "Code", lambda row: row.user.code, order=(Lower("code"),)),
+        Column("email", "E-mail", lambda row: row.user.email, order=(Lower("email"),)),
+        *pickers,
+        *extras,
+        Column("status", "Status", lambda row: row.status or "Can log in", is_shown=False),
+        Column("seen", "Last seen", lambda row: row.user.last_seen_at, order=("last_seen_at",), is_shown=False),
+        Column("created", "Created", lambda row: row.user.created_at, order=("created_at",), is_shown=False),
+    ]
+
+
+def _chosen_in(key: str) -> Callable[[Row], str]:
+    return lambda row: next((cell.chosen for cell in row.cells if cell.key == key), "")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What "go to" finds: plans and add-ons, customers and users, as far as the visitor may open them. At most three queries."""
+"""What "go to" finds: plans and add-ons, customers and users, as far as the visitor may open them."""
 
 from __future__ import annotations
 

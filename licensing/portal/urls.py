@@ -1,14 +1,15 @@
 from django.urls import path
 
 import customers.api.base  # noqa: F401 - it registers the converter <code:…>
-from licensing.portal.overview import CustomerPage, FiguresPage, UserPage
-from licensing.portal.views import Customers, Users
+from licensing.portal.overview import CustomerPage
+from licensing.portal.user_page import UserPage
+from licensing.portal.views import Customers, Hint, Users
 
 app_name = "portal"
 urlpatterns = [
     path("", Customers.as_view(), name="customers"),
-    path("figures/", FiguresPage.as_view(), name="figures"),
     path("<code:customer>/", CustomerPage.as_view(), name="customer"),
     path("<code:customer>/users/", Users.as_view(), name="users"),
+    path("<code:customer>/seats/hint/", Hint.as_view(), name="hint"),
     path("<code:customer>/users/<code:user>/", UserPage.as_view(), name="user"),
 ]

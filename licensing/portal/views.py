@@ -5,51 +5,79 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-from urllib.parse import urlencode
+from operator import attrgetter
+from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.core.exceptions import PermissionDenied
-from django.core.paginator import Page, Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db.models import Count
+from django.db.models.functions import Lower
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.formats import date_format
 from django.views import View
 from django.views.decorators.cache import never_cache
 
-from customers.access import access_of, get_customer
-from customers.actor import Actor
-from customers.errors import Forbidden, NotFound, Refusal
-from customers.models import Customer
+from customers.access import access_of
+from customers.errors import Refusal
+from customers.models import Customer, CustomerUser
+from customers.tables import Column, Table
 from licensing.portal.choices import Board, Examined, entries_of, examine, place
+from licensing.portal.gate import Visit, visit
+from licensing.portal.hints import what_would_change
+from licensing.portal.links import customer_link
 from licensing.portal.listing import (
     UserSearch,
+    find_customers,
+    find_users,
     held_by,
-    list_customers,
-    list_users,
     load_board,
     seats_used,
     users_named,
 )
-from licensing.portal.page import Row, Sheet
+from licensing.portal.page import Row, Sheet, user_columns
 from licensing.portal.words import Fault, in_words
 from licensing.services.seats import SeatChange, UserWish, change_seats
 
-ROWS_PER_PAGE = 50
-LONGEST_REASON = 500
+LONGEST_SEARCH: Final = 100
+LONGEST_REASON: Final = 500
+
+
+CUSTOMERS: Final = (
+    Column("name", "Customer", attrgetter("name"), customer_link, order=(Lower("name"),), is_fixed=True),
+    Column("code", "Code", attrgetter("code"), order=("code",)),
+    Column("serial", "Serial number", attrgetter("serial_number"), order=("serial_number",)),
+    Column(
+        "since", "Since", attrgetter("created_at"), lambda row: date_format(row.created_at, "j M Y"), ("created_at",)
+    ),
+    Column("users", "Users", attrgetter("user_count"), is_number=True),
+)
 
 
 @method_decorator(never_cache, name="dispatch")
 class Customers(LoginRequiredMixin, View):
-    """The customers whose seats the visitor may see."""
+    """The customers that the visitor may read."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        search = request.GET.get("search", "").replace("\0", "").strip()
-        rows = list_customers(access_of(request), search)
-        page = Paginator(rows, ROWS_PER_PAGE).get_page(request.GET.get("page"))
-        context = {"page": page, "search": search, "query": _query(search=search)}
-        return render(request, "licensing/portal/customers.html", context)
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        search = request.GET.get("search", "").replace("\0", "").strip()[:LONGEST_SEARCH]
+        rows = find_customers(access_of(request), search)
+        table = Table(request, "customers", rows, CUSTOMERS, sort="code", prepare=_with_user_counts)
+        if table.wants_csv:
+            return table.csv()
+        context = {"table": table, "search": search}
+        return table.remember(render(request, "licensing/portal/customers.html", context))
+
+
+def _with_user_counts(customers: Sequence[Any]) -> Sequence[Any]:
+    counts = (
+        CustomerUser.objects.filter(customer__in=customers).order_by().values_list("customer").annotate(Count("pk"))
+    )
+    found = dict(counts)
+    for customer in customers:
+        customer.user_count = found.get(customer.pk, 0)
+    return customers
 
 
 @dataclass
@@ -57,9 +85,15 @@ class Desk:
     """One customer's users page: what the visitor may do there, and what they look at."""
 
     request: HttpRequest
-    customer: Customer
-    actor: Actor
-    may_edit: bool
+    visit: Visit
+
+    @property
+    def customer(self) -> Customer:
+        return self.visit.customer
+
+    @property
+    def may_edit(self) -> bool:
+        return self.visit.may("seats:write")
 
     @cached_property
     def board(self) -> Board:
@@ -74,22 +108,27 @@ class Desk:
         return UserSearch(self.request.GET, board=self.board)
 
     @cached_property
-    def page(self) -> Page[Any]:
-        found = list_users(self.customer, self.board, self.search.asked)
-        return Paginator(found, ROWS_PER_PAGE).get_page(self.request.GET.get("page"))
+    def table(self) -> Table:
+        found = find_users(self.customer, self.board, self.search.asked)
+        columns = user_columns(self.board)
+        return Table(self.request, "users", found, columns, sort="name", prepare=self._rows)
+
+    def _rows(self, users: Sequence[CustomerUser]) -> list[Row]:
+        return self.sheet.rows(users, held_by(users))
 
 
 @method_decorator(never_cache, name="dispatch")
 class Users(LoginRequiredMixin, View):
     """A customer's users and their seats; one save for all rows of the page."""
 
-    def get(self, request: HttpRequest, customer: str) -> HttpResponse:
-        desk = _open(request, customer, "seats:read")
-        users = list(desk.page)
-        return _users_page(desk, desk.sheet.rows(users, held_by(users)))
+    def get(self, request: HttpRequest, customer: str) -> HttpResponseBase:
+        desk = Desk(request, visit(request, customer, "seats:read"))
+        if desk.table.wants_csv:
+            return desk.table.csv()
+        return desk.table.remember(_users_page(desk, list(desk.table.page)))
 
     def post(self, request: HttpRequest, customer: str) -> HttpResponse:
-        desk = _open(request, customer, "seats:write")
+        desk = Desk(request, visit(request, customer, "seats:write"))
         entries = entries_of(dict(request.POST.lists()))
         users = users_named(desk.customer, [entry.user for entry in entries])
         held = held_by(users.values())
@@ -107,16 +146,20 @@ class Users(LoginRequiredMixin, View):
         return _users_page(desk, rows, status=409, general=[refused] if refused else missing)
 
 
-def _open(request: HttpRequest, code: str, scope: str) -> Desk:
-    """Returns the customer's desk. Raises Http404 for one the visitor may not know of, PermissionDenied otherwise."""
-    access = access_of(request)
-    try:
-        customer = get_customer(access, code, scope)
-    except NotFound as unknown:
-        raise Http404(unknown.message) from unknown
-    except Forbidden as refusal:
-        raise PermissionDenied(refusal.message) from refusal
-    return Desk(request, customer, access.actor, access.allows("seats:write", customer.pk))
+class Hint(LoginRequiredMixin, View):
+    """What a row's choices would change for its user, while they are being made; nothing is stored."""
+
+    def post(self, request: HttpRequest, customer: str) -> HttpResponse:
+        desk = Desk(request, visit(request, customer, "seats:write"))
+        entries = entries_of(dict(request.POST.lists()))[:1]
+        users = users_named(desk.customer, [entry.user for entry in entries])
+        if not users:
+            raise Http404("There is no such user here.")
+        held = held_by(users.values())
+        (user,) = users.values()
+        (row,) = examine(desk.board, entries, {entries[0].user: held[user.pk]}, {})
+        told = [] if row.wish is None else what_would_change(desk.customer, user, row.after, timezone.now())
+        return render(request, "licensing/portal/hint.html", {"row": row, "told": told, "user": user})
 
 
 def _change(desk: Desk, examined: Sequence[Examined], reason: str) -> SeatChange | None:
@@ -129,7 +172,7 @@ def _change(desk: Desk, examined: Sequence[Examined], reason: str) -> SeatChange
     if not wishes:
         return None
     why = reason.replace("\0", "").strip()[:LONGEST_REASON]
-    return change_seats(customer=desk.customer, actor=desk.actor, wishes=wishes, reason=why)
+    return change_seats(customer=desk.customer, actor=desk.visit.access.actor, wishes=wishes, reason=why)
 
 
 def _saved(request: HttpRequest, change: SeatChange | None) -> HttpResponse:
@@ -145,23 +188,20 @@ def _saved(request: HttpRequest, change: SeatChange | None) -> HttpResponse:
 def _users_page(desk: Desk, rows: Sequence[Row], *, status: int = 200, general: Sequence[Fault] = ()) -> HttpResponse:
     context = {
         "customer": desk.customer,
+        "crumbs": desk.visit.crumbs,
+        "here": "Users & seats",
         "may_edit": desk.may_edit,
         "sheet": desk.sheet,
         "board": desk.board,
-        "columns": len(desk.board.pickers) + bool(desk.board.extras) or 1,
+        "table": desk.table,
+        "shown": desk.table.keys,
+        "plan_columns": sum(key == "also" or key.startswith("plan-") for key in desk.table.keys),
+        "all_columns": len(desk.table.columns),
         "rows": rows,
         "wrong": [row for row in rows if row.is_wrong],
         "general": general,
-        "page": desk.page,
         "search": desk.search,
-        "query": _query(**desk.search.asked),
         "reason": desk.request.POST.get("reason", ""),
         "changed": sum(row.is_changed for row in rows),
     }
     return render(desk.request, "licensing/portal/users.html", context, status=status)
-
-
-def _query(**asked: str) -> str:
-    """Returns the query string of a list without its page, ready for `page=` to follow."""
-    said = {name: value for name, value in asked.items() if value}
-    return f"{urlencode(said)}&" if said else ""

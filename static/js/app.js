@@ -74,7 +74,10 @@
       tab.setAttribute("aria-controls", part.id);
       part.setAttribute("role", "tabpanel");
       part.setAttribute("aria-labelledby", tab.id);
-      tab.addEventListener("click", () => show(at));
+      tab.addEventListener("click", () => {
+        show(at);
+        history.replaceState(null, "", `#${part.dataset.tab}`); // a saved form comes back with its tab
+      });
       list.append(tab);
       return tab;
     });
@@ -89,13 +92,14 @@
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!step) return;
       const at = (tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length;
-      show(at);
+      tabs[at].click();
       tabs[at].focus();
     });
     box.prepend(list);
     const wrong = parts.findIndex((part) => part.querySelector(".errorlist, .field-error"));
-    const target = document.getElementById(location.hash.slice(1));
-    const named = parts.findIndex((part) => part.contains(target));
+    const asked = decodeURIComponent(location.hash.slice(1));
+    const target = document.getElementById(asked);
+    const named = parts.findIndex((part) => part.dataset.tab === asked || part.contains(target));
     show(Math.max(wrong >= 0 ? wrong : named, 0));
   });
 })();

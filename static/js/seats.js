@@ -76,9 +76,28 @@
     }
   };
 
+  // What the choice would change for the user, said below their row; the server knows.
+  const hint = (row) => {
+    let line = row.nextElementSibling;
+    if (!line?.matches(".row-hint")) {
+      row.insertAdjacentHTML("afterend", '<tr class="row-hint"><td aria-live="polite"></td></tr>');
+      line = row.nextElementSibling;
+      line.firstChild.colSpan = row.closest("table").querySelectorAll("thead th").length;
+    }
+    line.hidden = !isChanged(row);
+    if (line.hidden || !window.htmx) return;
+    const values = { csrfmiddlewaretoken: form.elements.csrfmiddlewaretoken.value };
+    for (const field of row.querySelectorAll("select, input")) {
+      if (field.type !== "checkbox" || field.checked) (values[field.name] ??= []).push(field.value);
+    }
+    htmx.ajax("POST", form.dataset.seats, { source: row, target: line.firstChild, values });
+  };
+
   form.addEventListener("change", (event) => {
     if (event.target.matches("select")) spread(event.target);
     refresh();
+    const row = event.target.closest("tbody tr");
+    if (row) hint(row);
   });
   discard.addEventListener("click", () => {
     leaving = true;

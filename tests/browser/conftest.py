@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 from pytest_django.live_server_helper import LiveServer
 
 from customers.models import Account
+from tests.browser.crawling import Tally
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -90,3 +92,11 @@ def axe() -> Callable[[Page], None]:
         assert results.violations_count == 0, results.generate_report()
 
     return check
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Adds what the crawls of all visitors, in whichever process, have counted together."""
+    reports = [report for report in chain(*terminalreporter.stats.values()) if getattr(report, "when", "") == "call"]
+    counted = [told for report in reports for name, told in report.user_properties if name == "crawl"]
+    if counted:
+        terminalreporter.write_line(str(sum((Tally(**told) for told in counted), Tally(roles=0))))

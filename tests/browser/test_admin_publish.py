@@ -52,7 +52,7 @@ def add_row(page: Page, kind: str, name: str) -> Locator:
 
 def save(page: Page) -> None:
     page.get_by_role("button", name="Save and continue editing").click()
-    expect(page.locator(".messagelist")).to_contain_text("was changed successfully")
+    expect(page.locator(".notes")).to_contain_text("was changed successfully")
 
 
 def test_a_plan_is_drafted_mended_handed_in_and_published(
@@ -80,7 +80,7 @@ def test_a_plan_is_drafted_mended_handed_in_and_published(
     expect(faults).to_contain_text("Say in one line what is new in this version.")
     expect(faults).to_contain_text("web needs superoffice.user, which this version does not ship.")
     page.get_by_role("button", name="Submit for review").click()
-    expect(page.locator(".messagelist .error")).to_have_count(2)
+    expect(page.locator(".notes .note-error")).to_have_count(2)
 
     # Mended, it goes into review.
     page.get_by_label("Changelog").fill("Longer mailing lists, simpler dashboards.")

@@ -22,10 +22,6 @@ def as_(account: Account) -> Client:
     return client
 
 
-def places(answer: Any) -> list[str]:
-    return [place.title for place in answer.context["places"]]
-
-
 # ── Where people start ──────────────────────────────────────────────────────
 @pytest.mark.django_db
 def test_a_stranger_is_sent_to_the_door() -> None:
@@ -35,14 +31,13 @@ def test_a_stranger_is_sent_to_the_door() -> None:
 
 def test_a_member_of_one_customer_goes_straight_there(kari: Account, vera: Account) -> None:
     for account in (kari, vera):
-        assert as_(account).get("/")["Location"] == "/portal/fjordlys/users/"
+        assert as_(account).get("/")["Location"] == "/portal/fjordlys/"
 
 
 def test_a_member_of_several_chooses(kari: Account, nordvik: Customer) -> None:
     MembershipFactory(account=kari, customer=nordvik, role="viewer")
     answer = as_(kari).get("/")
     assert [customer.code for customer in answer.context["customers"]] == ["fjordlys", "nordvik"]
-    assert places(answer) == ["API documentation"]
     assert "All your customers" not in answer.text
 
 
@@ -55,12 +50,6 @@ def test_a_member_of_many_is_shown_the_first_of_them() -> None:
     answer = as_(account).get("/")
     assert len(answer.context["customers"]) == 10
     assert "All your customers" in answer.text
-
-
-def test_our_own_people_see_what_their_role_is_for(pia: Account, cara: Account, aud: Account) -> None:
-    assert places(as_(pia).get("/")) == ["Administration", "API documentation"]
-    for account in (cara, aud):
-        assert places(as_(account).get("/")) == ["Users & seats", "Administration", "API documentation"]
 
 
 def test_the_navigation_offers_customers_to_who_has_several(kari: Account, cara: Account, nordvik: Customer) -> None:

@@ -1,0 +1,1 @@
+"""How dates are written, per language: settings.FORMAT_MODULE_PATH points here."""

@@ -1,0 +1,58 @@
+"""What waits for somebody at the customers that they may read: packages that don't fit, and what ends soon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.urls import reverse
+from django.utils.formats import date_format
+
+from customers.access import Access
+from customers.models import Customer
+from licensing.models import Override, Package
+
+DAYS_AHEAD: Final = 30
+OF_EACH: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to do: how it is marked, what it is, and where."""
+
+    badge: str
+    level: str
+    text: str
+    address: str
+
+
+def tasks_at_customers(access: Access, at: datetime) -> list[Task]:
+    """Returns the first few of each kind, the most pressing first. Three queries."""
+    if not access.allows_somewhere("customers:read"):
+        return []
+    return list(_tasks(access.customers("customers:read"), at))
+
+
+def _tasks(customers: Any, at: datetime) -> Iterator[Task]:
+    packages = Package.objects.filter(customer__in=customers).select_related("customer", "owner")
+    soon = at + timedelta(days=DAYS_AHEAD)
+    for package in packages.filter(state="pending").order_by("issued_at")[:OF_EACH]:
+        text = f"{package.customer.name}: package {package.number} waits until seats are given back."
+        yield Task("Does not fit", "bad", text, _page(package.customer))
+    for package in packages.active().filter(expires_at__gt=at, expires_at__lte=soon).order_by("expires_at")[:OF_EACH]:
+        text = f"{package.customer.name}: everything of {package.owner.code} ends on {_day(package.expires_at)}."
+        yield Task("Ends soon", "warn", text, _page(package.customer))
+    overrides = Override.objects.filter(customer__in=customers, ended_at=None, ends_at__gt=at, ends_at__lte=soon)
+    for override in overrides.select_related("customer", "feature").order_by("ends_at")[:OF_EACH]:
+        text = f"{override.customer.name}: the override of {override.feature.name} ends on {_day(override.ends_at)}."
+        yield Task("Ends soon", "warn", text, _page(override.customer))
+
+
+def _day(at: datetime | None) -> str:
+    return date_format(at, "j F Y") if at else ""
+
+
+def _page(customer: Customer) -> str:
+    return reverse("portal:customer", args=[customer.code])
