@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-fast lint types format bench openapi lock clean runtime
+.PHONY: help setup demo test test-fast lint types format bench screenshots openapi lock clean runtime
 
 # Python packages are fetched with the certificates of this machine.
 export UV_SYSTEM_CERTS := 1
@@ -11,7 +11,7 @@ UV := .tools/bin/uv
 COMPILE := $(UV) pip compile --universal --generate-hashes --python-version 3.11 --quiet
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Tools and environment, everything that the checks need
 	@python3 scripts/setup.py dev
@@ -40,6 +40,9 @@ format: setup ## Format the code and fix what can be fixed without thinking
 
 bench: setup ## Measure the entitlement read (USERS=100000)
 	@exec env USERS=$(USERS) $(PYTHON) -m scripts.bench
+
+screenshots: setup ## Pictures of the demo's pages for README and docs (docs/images)
+	@exec $(PYTHON) -m scripts.screenshots
 
 openapi: setup ## Write docs/openapi.yaml anew from the code
 	@env TESTING=1 $(PYTHON) manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml

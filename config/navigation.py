@@ -113,4 +113,4 @@ def _admin_of(label: str) -> ModelAdmin[Any]:
 
 
 def _is_below(path: str, address: str) -> bool:
-    return path == address or (address not in ("/", "/admin/") and path.startswith(address))
+    return path == address or (address not in ("/", "/admin/", "/portal/") and path.startswith(address))

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.forms",
     "config.apps.TaskAdminConfig",
     "allauth",
     "allauth.account",
@@ -78,6 +79,7 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # inputs are drawn by templates/, too
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -128,6 +130,9 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "customers.adapter.AccountAdapter"
 ACCOUNT_PREVENT_ENUMERATION = True
+MFA_ADAPTER = "customers.adapter.SecondStepAdapter"
+MFA_TOTP_ISSUER = "Planarium"
+MFA_TOTP_TOLERANCE = 1  # a code still counts half a minute later: people type slowly, and clocks differ
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"

@@ -2,10 +2,13 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from catalog.views.plans import PlanComparison
 from config.health import healthz, readyz
 from config.pages import home
+from config.styleguide import styleguide
+from config.your_account import your_account
 from licensing.portal.figures import FiguresPage
 from licensing.portal.searching import Search
 
@@ -14,11 +17,15 @@ urlpatterns = [
     path("figures/", FiguresPage.as_view(), name="figures"),
     path("search/", Search.as_view(), name="search"),
     path("plans/", PlanComparison.as_view(), name="plans"),
+    path("styleguide/", styleguide, name="styleguide"),
     path("portal/", include("licensing.portal.urls")),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("api/", include("config.api")),
     path("admin/", admin.site.urls),
+    path("account/", your_account, name="account"),
+    # Whoever manages accounts changes addresses, and the audit trail tells of it; allauth's own page would not.
+    path("account/email/", RedirectView.as_view(pattern_name="account")),
     path("account/", include("allauth.urls")),
 ]
 

@@ -1,10 +1,34 @@
-from typing import Any
+"""What allauth asks us: who may have an account, where to go next, and which words an error has."""
+
+from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django.urls import reverse
+
+_WRONG_LOGIN: Final = "This e-mail address and password are not correct together. Check both, or reset the password."
 
 
 class AccountAdapter(DefaultAccountAdapter):
     """Accounts are made by us or by invitation; nobody signs up by themselves."""
 
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "account_inactive": "This account is closed. Ask whoever manages accounts to open it again.",
+        "email_password_mismatch": _WRONG_LOGIN,
+        "enter_current_password": "This is not your current password.",
+        "incorrect_password": "This is not your password.",
+        "too_many_login_attempts": "Too many attempts. Wait a few minutes, then try again.",
+    }
+
     def is_open_for_signup(self, request: Any) -> bool:
         return False
+
+    def get_password_change_redirect_url(self, request: Any) -> str:
+        return reverse("account")
+
+
+class SecondStepAdapter(DefaultMFAAdapter):
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": "This code is not right. Type the one that the app shows now.",
+        "cannot_generate_recovery_codes": "Recovery codes are for the second step. Set that up first.",
+    }

@@ -32,6 +32,7 @@ else:
     ModelAdmin, TabularInline, StackedInline = admin.ModelAdmin, admin.TabularInline, admin.StackedInline
 
 SUPERUSER: Final = "superuser"
+CHOOSE: Final = ("", "With the chosen …")
 # The browser's own way to pick an instant: it works with a keyboard, on a phone and in the dark.
 INSTANTS: Final = {
     models.DateTimeField: {
@@ -78,6 +79,11 @@ class ScopedAdmin:
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return holds(request, *self.view_scopes, *self.add_scopes, *self.change_scopes)
+
+    def get_action_choices(self, request: HttpRequest, default_choices: Any = (CHOOSE,)) -> list[tuple[str, str]]:
+        page: Any = super()
+        choices: list[tuple[str, str]] = page.get_action_choices(request, list(default_choices))
+        return choices
 
     def traced_as(self, row: Any) -> dict[str, Any]:
         """Returns by what the audit trail knows a row: fields of AuditEvent. Most are known by kind and code."""

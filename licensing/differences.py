@@ -22,6 +22,8 @@ class Difference:
 
     feature: FeatureDef
     effect: Effect
+    was: Access
+    now: Access
     before: str
     after: str
 
@@ -58,7 +60,7 @@ def _difference(before: Decision | None, after: Decision | None) -> Difference |
         effect = Effect.LOST
     else:
         effect = Effect.RAISED if _is_raised(before, after) else Effect.LOWERED
-    return Difference(known.feature, effect, in_words(before), in_words(after))
+    return Difference(known.feature, effect, was, now, in_words(before), in_words(after))
 
 
 def _access(decision: Decision | None) -> Access:

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from scripts.processes import run_together
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
 BIN = Path(sys.executable).parent
 HOST = "127.0.0.1"
+DAYS_OF_HISTORY = 420
 
 
 def main() -> None:
@@ -66,10 +68,15 @@ def secret_key(path: Path) -> str:
 def prepare(*, port: int, environment: dict[str, str]) -> None:
     for what, arguments in (
         ("Database", ["migrate", "--verbosity", "0"]),
-        ("Catalog", ["catalog", "apply", "--publish", "catalog/seed"]),
+        ("Catalog", ["catalog", "apply", "--publish", "--as-of", long_ago(), "catalog/seed"]),
         ("Demo customers", ["demo", "--port", str(port)]),
     ):
         manage(what, arguments, environment)
+
+
+def long_ago() -> str:
+    """Returns when the demo's catalog counts as published: before its oldest customer."""
+    return (datetime.now(UTC) - timedelta(days=DAYS_OF_HISTORY)).isoformat()
 
 
 def manage(what: str, arguments: Sequence[str], environment: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 from customers.models import Customer, CustomerUser
 from licensing.differences import Difference, Effect, differences
 from licensing.explaining import facts_at
+from licensing.facts import Access
 from licensing.resolution import resolve
 
 NAMED: Final = 4
@@ -43,7 +44,13 @@ def what_would_change(customer: Customer, user: CustomerUser, after: frozenset[s
 def _told(effect: Effect, found: tuple[Difference, ...]) -> Told:
     of_effect = [difference for difference in found if difference.effect is effect]
     if effect in (Effect.RAISED, Effect.LOWERED):
-        names = tuple(f"{each.name} ({each.before} → {each.after})" for each in of_effect[:NAMED])
+        names = tuple(f"{each.name} ({_what(each)})" for each in of_effect[:NAMED])
     else:
         names = tuple(each.name for each in of_effect[:NAMED])
     return Told(effect, len(of_effect), names)
+
+
+def _what(difference: Difference) -> str:
+    if difference.was is Access.VIEW:
+        return "can now be edited"
+    return "to look at only" if difference.now is Access.VIEW else f"{difference.before} → {difference.after}"

@@ -30,7 +30,7 @@ from licensing.portal.listing import load_board, seats_used
 from licensing.portal.page import Meter, Sheet
 from licensing.term import next_renewal
 
-DAYS_CHARTED: Final = 180
+DAYS_CHARTED: Final = 365
 DAYS_AHEAD: Final = 30
 RECENT_CHANGES: Final = 6
 
@@ -176,7 +176,7 @@ def date_state(package: Package, at: datetime) -> tuple[str, str]:
 
 
 def seat_chart(customer: Customer, names: Mapping[str, str], at: datetime) -> LineChart | None:
-    """Returns the seats held by day over half a year, of the modules named (`owner.module` → name). Two queries."""
+    """Returns the seats held by day over a year, of the modules named (`owner.module` → name). Two queries."""
     last = at.date()
     first = last - timedelta(days=DAYS_CHARTED - 1)
     before: dict[str, int] = defaultdict(int)

@@ -25,6 +25,7 @@ from licensing.explaining import explain, facts_at
 from licensing.facts import Access
 from licensing.models import ChangeSetRow, ModuleLicense, Override, Seat
 from licensing.portal.gate import Visit, visit
+from licensing.portal.words import with_names
 from licensing.resolution import Decision, Outcome, Resolution, resolve
 from licensing.selectors import seats_held
 
@@ -174,13 +175,19 @@ class UserOverview:
             "name": feature.name if feature else code,
             "access": decision.access.word if decision else Access.NONE.word,
             "value": in_words(decision),
-            "because": trace["because"],
+            "because": self._named(trace["because"]),
             "rule": trace["rule"],
-            "sources": [source | {"gives": _given(source["gives"])} for source in trace["sources"]],
+            "sources": [
+                source | {"gives": _given(source["gives"]), "words": self._named(source["words"])}
+                for source in trace["sources"]
+            ],
             "overrides": [
                 step | {"before": _given(step["before"]), "after": _given(step["after"])} for step in trace["overrides"]
             ],
         }
+
+    def _named(self, text: str) -> str:
+        return with_names(text, self.names)
 
     # ── What happened ───────────────────────────────────────────────────────
     @cached_property

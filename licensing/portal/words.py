@@ -19,10 +19,11 @@ class Fault:
 
 def in_words(refusal: Refusal, names: Mapping[str, str]) -> Fault:
     """Returns the refusal with every module (`owner.module`) called by its name."""
-    return Fault(refusal.code, _named(refusal.message, names), _named(refusal.next_action, names))
+    return Fault(refusal.code, with_names(refusal.message, names), with_names(refusal.next_action, names))
 
 
-def _named(text: str, names: Mapping[str, str]) -> str:
+def with_names(text: str, names: Mapping[str, str]) -> str:
+    """Returns a sentence with every module in it called by its name."""
     # Longest first: a licence name may be the beginning of another.
     for module in sorted(names, key=len, reverse=True):
         text = text.replace(module, names[module])

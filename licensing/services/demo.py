@@ -13,7 +13,9 @@ from itertools import product
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Max
 
+from catalog.models import Version
 from customers.actor import SYSTEM, Actor
 from customers.models import Customer, CustomerUser
 from licensing.facts import Mode
@@ -40,6 +42,9 @@ PLANS: Final = {
     "marketing-premium": "Kystkultur Festival AS",
     "sales-service-marketing-premium": "Nordlys Møbler AS",
 }
+# When and why teams got their plans; whoever only tried one gives it back with the third.
+TEAMS: Final = ("First team", "Second team", "Spring hires", "New office", "Summer hires", "Autumn hires")
+GIVEN_BACK: Final = 2
 THREE: Final = ("sales-premium", "service-premium", "marketing-premium")
 
 
@@ -57,6 +62,7 @@ class Story:
     former: int = 0
     locked_out: int = 0
     later: Mapping[str, int] = field(default_factory=dict)
+    days_ago: int = 160
 
 
 STORIES: Final = (
@@ -84,6 +90,7 @@ STORIES: Final = (
         without=3,
         former=2,
         locked_out=1,
+        days_ago=341,
     ),
     Story(
         "nordvik",
@@ -94,6 +101,7 @@ STORIES: Final = (
         held=((4, ("sales-service-marketing-premium",)), (6, ("sales-essentials",))),
         without=2,
         former=1,
+        days_ago=131,
     ),
     Story(
         "havbris",
@@ -123,6 +131,7 @@ STORIES: Final = (
         without=40,
         former=16,
         locked_out=6,
+        days_ago=402,
     ),
     Story(
         "tindra",
@@ -132,6 +141,7 @@ STORIES: Final = (
         billing_months=1,
         held=((6, ("service-essentials",)), (2, ("sales-essentials",))),
         without=4,
+        days_ago=275,
     ),
     Story(
         "skogheim",
@@ -141,6 +151,7 @@ STORIES: Final = (
         billing_months=1,
         held=((9, ("sales-essentials",)), (3, ("marketing-essentials",))),
         later={"sales-essentials": 6},
+        days_ago=88,
     ),
 )
 
@@ -158,7 +169,7 @@ def make_demo_customers(*, actor: Actor = SYSTEM, at: datetime) -> list[str]:
 def _one_per_plan() -> list[Story]:
     """Customers with one item and one user, `uma`, to read a plan off the API; and one with all three Premium."""
     single = [
-        Story(f"only-{code}", name, f"20200000{number:02}", {code: 1}, held=((1, (code,)),))
+        Story(f"only-{code}", name, f"20200000{number:02}", {code: 1}, held=((1, (code,)),), days_ago=45 * number)
         for number, (code, name) in enumerate(PLANS.items(), start=1)
     ]
     three = Story("only-three-premium", "Trekanten Bygg AS", "2020000099", dict.fromkeys(THREE, 1), held=((1, THREE),))
@@ -167,20 +178,49 @@ def _one_per_plan() -> list[Story]:
 
 @transaction.atomic
 def _make(story: Story, actor: Actor, at: datetime) -> None:
-    customer = create_customer(actor=actor, code=story.code, name=story.name, serial_number=story.serial)
-    subscribe(customer=customer, actor=actor, billing_months=story.billing_months, items=story.items)
-    users = create_users(customer=customer, actor=actor, users=_people(story))
-    modules = dict(customer.module_licenses.exclude(offer_code="").order_by().values_list("offer_code", "module_name"))
-    wishes, left = [], iter(users)
-    for count, offers in story.held:
-        wishes += [UserWish(next(left).code, tuple(modules[offer] for offer in offers)) for _ in range(count)]
-    change_seats(customer=customer, actor=actor, wishes=wishes, reason="First assignment")
-    _leave(customer, actor, list(left)[story.without :], story)
+    start = _start(story, at)
+    customer = create_customer(actor=actor, code=story.code, name=story.name, serial_number=story.serial, at=start)
+    subscribe(customer=customer, actor=actor, billing_months=story.billing_months, items=story.items, at=start)
+    users = create_users(customer=customer, actor=actor, users=_people(story), at=start)
+    left = _assign(customer, actor, users, story, start, at)
+    _leave(customer, actor, left[story.without :], story, at)
     _remember_logins(users, at)
     if story.later:
-        change_items(customer=customer, actor=actor, items=story.later)
+        change_items(customer=customer, actor=actor, items=story.later, at=at)
     if story.code == "fjordlys":
-        _deviate(customer, actor, users)
+        _deviate(customer, actor, users, at)
+
+
+def _start(story: Story, at: datetime) -> datetime:
+    """Returns when the story begins: so many days ago, but not before there was anything to sell."""
+    sold_since = Version.objects.frozen().filter(offer__code__in=story.items).aggregate(Max("effective_from"))
+    first: datetime = sold_since["effective_from__max"] or at
+    return max(at - timedelta(days=story.days_ago), first)
+
+
+def _assign(
+    customer: Customer, actor: Actor, users: Sequence[CustomerUser], story: Story, start: datetime, at: datetime
+) -> list[CustomerUser]:
+    """Gives the users their plans, team by team from `start` to `at`; returns those who hold none.
+
+    Somebody of the first team tries the plan and gives it back, so that there is something to look back at.
+    """
+    modules = dict(customer.module_licenses.exclude(offer_code="").order_by().values_list("offer_code", "module_name"))
+    wanted = [tuple(modules[offer] for offer in offers) for count, offers in story.held for _ in range(count)]
+    wishes = [UserWish(user.code, plans) for user, plans in zip(users, wanted, strict=False)]
+    left = list(users[len(wishes) :])
+    tried = [UserWish(user.code, wanted[0]) for user in left[: story.without // 2][:2]]
+    size = -(-len(wishes) // len(TEAMS))
+    step = (at - start) / (len(TEAMS) + 1)
+    for number, reason in enumerate(TEAMS):
+        team = wishes[number * size : (number + 1) * size]
+        if number == 0:
+            team += tried
+        if number == GIVEN_BACK:
+            team += [UserWish(wish.user, release=wish.assign, accept_loss=True) for wish in tried]
+        if team:
+            change_seats(customer=customer, actor=actor, wishes=team, reason=reason, at=start + step * (number + 1))
+    return left
 
 
 def _people(story: Story) -> list[dict[str, Any]]:
@@ -207,10 +247,10 @@ def _ascii(name: str) -> str:
     return name.lower().replace("ø", "o").replace("å", "a").replace("æ", "ae")
 
 
-def _leave(customer: Customer, actor: Actor, users: Sequence[CustomerUser], story: Story) -> None:
+def _leave(customer: Customer, actor: Actor, users: Sequence[CustomerUser], story: Story, at: datetime) -> None:
     for index, user in enumerate(users):
         change: dict[str, Any] = {"is_former_employee": True} if index < story.former else {"can_log_in": False}
-        edit_user(customer=customer, actor=actor, user=user, reason="Left the company", **change)
+        edit_user(customer=customer, actor=actor, user=user, reason="Left the company", at=at, **change)
 
 
 def _remember_logins(users: Sequence[CustomerUser], at: datetime) -> None:
@@ -220,7 +260,7 @@ def _remember_logins(users: Sequence[CustomerUser], at: datetime) -> None:
     CustomerUser.objects.bulk_update(users, ["last_seen_at"], batch_size=500)
 
 
-def _deviate(customer: Customer, actor: Actor, users: Sequence[CustomerUser]) -> None:
+def _deviate(customer: Customer, actor: Actor, users: Sequence[CustomerUser], at: datetime) -> None:
     grant_override(
         customer=customer,
         actor=actor,
@@ -228,6 +268,7 @@ def _deviate(customer: Customer, actor: Actor, users: Sequence[CustomerUser]) ->
         mode=Mode.AT_LEAST,
         value=2000,
         reason="Agreed in the autumn campaign, ticket 4711",
+        at=at,
     )
     grant_override(
         customer=customer,
@@ -237,4 +278,6 @@ def _deviate(customer: Customer, actor: Actor, users: Sequence[CustomerUser]) ->
         mode=Mode.SET,
         value=True,
         reason="Tries flows before the team buys them",
+        ends_at=at + timedelta(days=21),
+        at=at,
     )

@@ -4,7 +4,7 @@
   "use strict";
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-  // ── Menu ───────────────────────────────────────────────────────────────
+  // == Menu
   for (const button of all("[data-menu]")) {
     const show = (open) => button.setAttribute("aria-expanded", String(open));
     button.addEventListener("click", () => show(button.getAttribute("aria-expanded") !== "true"));
@@ -16,7 +16,7 @@
     });
   }
 
-  // ── Command palette ────────────────────────────────────────────────────
+  // == Command palette
   const palette = document.querySelector("#palette");
   const open = (event) => {
     event.preventDefault();
@@ -47,7 +47,7 @@
     });
   }
 
-  // ── Dialogs: <button data-opens="id">, <button data-closes> ────────────
+  // == Dialogs: <button data-opens="id">, <button data-closes>
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-opens]");
     if (opener) document.getElementById(opener.dataset.opens).showModal();
@@ -56,7 +56,7 @@
     if (note) note.remove();
   });
 
-  // ── Tabs: sections of [data-tabs], each with a heading, shown one at a time ──
+  // == Tabs: sections of [data-tabs], each with a heading, shown one at a time
   all("[data-tabs]").forEach((box, index) => {
     const parts = all(":scope > [data-tab]", box);
     if (parts.length < 2) return;

@@ -90,7 +90,7 @@
     for (const field of row.querySelectorAll("select, input")) {
       if (field.type !== "checkbox" || field.checked) (values[field.name] ??= []).push(field.value);
     }
-    htmx.ajax("POST", form.dataset.seats, { source: row, target: line.firstChild, values });
+    htmx.ajax("POST", form.dataset.seats, { target: line.firstChild, values });
   };
 
   form.addEventListener("change", (event) => {

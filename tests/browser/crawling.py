@@ -51,7 +51,9 @@ class Tally:
         return Tally(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
     def __str__(self) -> str:
-        return "crawl: " + ", ".join(f"{getattr(self, each.name)} {each.name.replace('_', ' ')}" for each in fields(self))
+        return "crawl: " + ", ".join(
+            f"{getattr(self, each.name)} {each.name.replace('_', ' ')}" for each in fields(self)
+        )
 
 
 @dataclass

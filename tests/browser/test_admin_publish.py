@@ -28,7 +28,7 @@ def account(name: str, role: str) -> Account:
 
 def sign_in_at_the_door(page: Page, who: Account) -> None:
     page.goto("/account/login/")
-    page.get_by_label("Email").fill(who.email)
+    page.get_by_label("E-mail address").fill(who.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign In").click()
     expect(page).not_to_have_url("/account/login/")

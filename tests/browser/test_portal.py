@@ -61,7 +61,7 @@ def chosen(select: Locator) -> Locator:
 
 def test_kari_signs_in_and_gives_a_plan(page: Page, kari: Account, fjordlys: Town) -> None:
     page.goto("/")
-    page.get_by_label("Email").fill("KARI@fjordlys.example")
+    page.get_by_label("E-mail address").fill("KARI@fjordlys.example")
     page.get_by_label("Password").fill("lighthouse in the fog")
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(f"**{PAGE}")  # her only customer: straight there
@@ -167,7 +167,7 @@ def plain_page(browser: Browser, live_server: LiveServer) -> Iterator[Page]:
 def test_all_of_it_works_without_javascript(plain_page: Page, kari: Account, fjordlys: Town) -> None:
     page = plain_page
     page.goto(PAGE)
-    page.get_by_label("Email").fill("kari@fjordlys.example")
+    page.get_by_label("E-mail address").fill("kari@fjordlys.example")
     page.get_by_label("Password").fill("lighthouse in the fog")
     page.get_by_role("button", name="Sign in").click()
     picker(page, "Sales", "Ola").select_option(label="Ten Sales Premium · 2 left")

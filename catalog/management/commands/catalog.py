@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
@@ -38,6 +40,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--as", dest="email", default="", help="The account that does it; otherwise the system does."
         )
+        parser.add_argument(
+            "--as-of", type=datetime.fromisoformat, help="Count as done at this instant. For demo data only."
+        )
         parser.set_defaults(run=self.apply)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -50,9 +55,13 @@ class Command(BaseCommand):
         except Refusal as refusal:
             raise CommandError(f"{refusal.message} {refusal.next_action}".rstrip()) from refusal
 
-    def apply(self, *, paths: list[Path], publish: bool, changelog: str, email: str, **_: Any) -> None:
+    def apply(
+        self, *, paths: list[Path], publish: bool, changelog: str, email: str, as_of: datetime | None, **_: Any
+    ) -> None:
+        if as_of and not (settings.DEMO or settings.TESTING):
+            raise CommandError("--as-of would forge history; it is for demo data, with DEMO=1.")
         result = apply_document(
-            read_catalog(paths), actor=_actor(email), publish=publish, at=timezone.now(), changelog=changelog
+            read_catalog(paths), actor=_actor(email), publish=publish, at=as_of or timezone.now(), changelog=changelog
         )
         if result.is_empty:
             self.stdout.write("The catalog says all that already: nothing changed.")
