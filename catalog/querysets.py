@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Manager, OuterRef, QuerySet, Subquery
+from django.db.models import Manager, OuterRef, Q, QuerySet, Subquery
 
 if TYPE_CHECKING:
     AnyRows = QuerySet[Any]
@@ -68,5 +68,19 @@ class VersionQuerySet(AnyRows):
         """Per offer the one version that new sales take at `at`: the newest in effect."""
         newest = (
             type(self)(self.model).in_effect(at).filter(offer=OuterRef("offer")).order_by("-effective_from", "-number")
+        )
+        return self.filter(pk=Subquery(newest.values("pk")[:1]))
+
+    def offered(self, at: datetime) -> Any:
+        """Per offer the version that new sales took, or will take, at `at`, which may lie in the past.
+
+        Unlike `live` it counts what was retired only after `at`.
+        """
+        not_yet_retired = Q(retired_at=None) | Q(retired_at__gt=at)
+        newest = (
+            type(self)(self.model)
+            .frozen()
+            .filter(not_yet_retired, effective_from__lte=at, offer=OuterRef("offer"))
+            .order_by("-effective_from", "-number")
         )
         return self.filter(pk=Subquery(newest.values("pk")[:1]))

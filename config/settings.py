@@ -64,6 +64,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "config.headers.NothingOfTheDevice",
     "config.pages.GZipPages",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.logs.RequestMiddleware",
@@ -163,6 +164,7 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 WHITENOISE_USE_FINDERS = DEBUG or DEMO or TESTING
 
 # ── Mail ────────────────────────────────────────────────────────────────────

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from customers.actor import Actor
 from customers.models import AuditEvent, Customer
@@ -70,7 +72,7 @@ def record_all(*, actor: Actor, events: Iterable[Event], at: datetime) -> None:
 
 
 def trail_of(**known_as: Any) -> dict[str, Any]:
-    """Returns the newest events about one object, each with what was `told`: names with what was and what is.
+    """Returns the newest events about one object, each with `what` was done and what was `told`: names, was and is.
 
     `known_as` are the fields of AuditEvent that name the object; without a code there is nothing to look for.
     """
@@ -78,11 +80,22 @@ def trail_of(**known_as: Any) -> dict[str, Any]:
         return {"events": [], "has_more_events": False}
     found: list[Any] = list(AuditEvent.objects.filter(**known_as)[: NEWEST + 1])
     for event in found:
+        event.what = event.action.replace(".", " ").replace("_", " ").capitalize()
         event.told = [_told(name, value) for name, value in event.changes.items()]
     return {"events": list(islice(found, NEWEST)), "has_more_events": len(found) > NEWEST}
 
 
-def _told(name: str, value: Any) -> tuple[str, Any, Any]:
-    is_change = isinstance(value, list) and len(value) == 2
-    was, now = value if is_change else (None, value)
-    return name.replace("_", " ").capitalize(), was, "–" if now in (None, "") else now
+def _told(name: str, value: Any) -> tuple[str, str, str]:
+    was, now = value if isinstance(value, list) and len(value) == 2 else (None, value)
+    return name.replace("_", " ").replace(".", " · ").capitalize(), "" if was is None else _plain(was), _plain(now)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "–"
+    if isinstance(value, str) and "T" in value:
+        with suppress(ValueError):
+            return date_format(datetime.fromisoformat(value), "DATETIME_FORMAT")
+    return "–" if value in (None, "") else str(value)

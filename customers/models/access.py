@@ -77,6 +77,7 @@ class ApiClient(models.Model):
 
     class Meta:
         ordering = ("name",)
+        verbose_name = "API client"
         constraints = (
             models.UniqueConstraint(
                 Lower("name"), name="api_client_name_once", violation_error_message="A client has this name already."
@@ -110,6 +111,7 @@ class ApiKey(models.Model):
 
     class Meta:
         ordering = ("client", "-created_at")
+        verbose_name = "API key"
         constraints: ClassVar = (
             models.UniqueConstraint(
                 fields=["client", "slot"], condition=models.Q(revoked_at=None), name="two_live_keys_at_most"

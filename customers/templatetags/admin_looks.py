@@ -30,9 +30,9 @@ def labelled(cells: Iterable[SafeString], heads: Iterable[Mapping[str, Any]]) ->
     for cell, head in zip(cells, heads, strict=False):
         said = plainly(cell)
         if said.startswith("<td") and "action-checkbox" not in said[:30]:
-            label = format_html('<td data-label="{}"><div', capfirst(str(head["text"])))
+            label = format_html('<td data-label="{}"', capfirst(str(head["text"])))
             start, rest = said[3:].split(">", 1)
-            said = mark_safe(f"{label}{start}>{rest.removesuffix('</td>')}</div></td>")  # noqa: S308 - both are safe
+            said = mark_safe(f"{label}{start}><div>{rest.removesuffix('</td>')}</div></td>")  # noqa: S308 - both are safe
         yield said
 
 

@@ -144,7 +144,8 @@ class CustomerOverview:
         users = reverse("portal:users", args=[self.customer.code]) if self.may_see_seats else ""
         for meter in self.meters:
             if meter.state == "full":
-                yield Concern("bad", f"{meter.name} is full: all {meter.total} seats are taken.", users, "See who")
+                taken = "its only seat is" if meter.total == 1 else f"all {meter.total} seats are"
+                yield Concern("bad", f"{meter.name} is full: {taken} taken.", users, "See who")
             elif meter.state == "near":
                 yield Concern("warn", f"{meter.name} has {meter.left}.", users, "See who")
         for override in self._ending_overrides():

@@ -101,10 +101,16 @@ def broken_page(request: Any) -> Any:
     raise ZeroDivisionError("secret")
 
 
+def raising_page(request: Any, name: str) -> Any:
+    raise RAISED[name]()
+
+
 urlpatterns = [
     path("api/test/raise/<str:name>/", Raising.as_view()),
     path("api/test/post/", Posting.as_view()),
     path("api/test/broken/", broken_page),
+    path("test/broken/", broken_page),
+    path("test/raise/<str:name>/", raising_page),
     *real_addresses,
 ]
 handler400, handler403, handler404, handler500 = (
@@ -260,6 +266,43 @@ def test_the_four_handlers_tell_pages_from_the_api(path_: str) -> None:
     assert [answer.status_code for answer in answers] == [400, 400, 403, 404, 500]
     kinds = {answer["Content-Type"].partition(";")[0] for answer in answers}
     assert kinds == {"application/problem+json" if path_.startswith("/api/") else "text/html"}
+
+
+# ── Pages ───────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("name", "status", "words"),
+    [
+        ("refusal", 409, ["Full.", "Buy.", "<code>no_seat</code>", "Nothing was changed.", "/test/raise/refusal/"]),
+        ("invalid", 400, ["Wrong.", "<code>invalid</code>"]),
+        ("protected", 409, ["Other records refer to this one.", "Remove what refers to it first.", "in_use"]),
+        ("not_found", 404, ["There is nothing here", "Check the address"]),
+        ("http404", 404, ["There is nothing here"]),
+        ("forbidden", 403, ["You are not allowed to do this", "You are signed in as pia.product@planarium.example"]),
+        ("django_denied", 403, ["You are not allowed to do this"]),
+        ("too_big", 400, ["This request can’t be read"]),
+    ],
+)
+def test_a_page_that_is_refused_says_what_to_do(pia: Account, name: str, status: int, words: list[str]) -> None:
+    client = Client()
+    client.force_login(pia, backend="django.contrib.auth.backends.ModelBackend")
+    answer = client.get(f"/test/raise/{name}/")
+    assert (answer.status_code, answer["Content-Type"]) == (status, "text/html; charset=utf-8")
+    for word in ["To the start page", *words]:
+        assert word in answer.text
+    assert "secret" not in answer.text
+
+
+def test_a_page_that_breaks_admits_it() -> None:
+    answer = Client(raise_request_exception=False).get("/test/broken/")
+    assert answer.status_code == 500
+    assert "That was our mistake" in answer.text
+    assert "secret" not in answer.text
+
+
+def test_a_stranger_meets_the_same_refusal() -> None:
+    answer = Client().get("/test/raise/refusal/")
+    assert answer.status_code == 409
+    assert "That can’t be done as things stand" in answer.text
 
 
 # ── Bad bodies ──────────────────────────────────────────────────────────────
