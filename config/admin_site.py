@@ -39,7 +39,6 @@ TASKS: Final[dict[str, tuple[str, ...]]] = {
         "customers.StaffRole",
         "customers.ApiClient",
         "customers.ApiKey",
-        "account.EmailAddress",
         "mfa.Authenticator",
         "customers.AuditEvent",
     ),
@@ -68,11 +67,11 @@ class TaskAdminSite(AdminSite):
         """Sends to the one way to sign in, with its second factor and its limits."""
         return _sign_in(request, extra_context=extra_context)
 
-    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Sends to the one way to sign out."""
         return redirect("account_logout")
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Sends to the one place where passwords are changed."""
         return redirect("account_change_password")
 

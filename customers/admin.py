@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
@@ -29,6 +31,9 @@ from customers.services import accounts, keys, members
 
 # Access goes by staff roles and memberships; Django's groups would be a second, silent way.
 admin.site.unregister(Group)
+# An account has one address, which stands on it.
+admin.site.unregister(EmailAddress)
+admin.site.unregister(Authenticator)
 
 
 def _adopt(shown: Model, made: Model) -> None:
@@ -93,6 +98,21 @@ class StaffRoleAdmin(ReadOnlyAdmin, ModelAdmin):
     list_filter = ("role",)
     list_select_related = ("account",)
     search_fields = ("account__email", "account__name")
+
+
+@admin.register(Authenticator)
+class SecondStepAdmin(ReadOnlyAdmin, ModelAdmin):
+    """Second steps of signing in: to be removed when somebody has lost theirs, never made for them."""
+
+    view_scopes = (SUPERUSER,)
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    list_select_related = ("user",)
+    search_fields = ("user__email", "user__name")
+    fields = ("user", "type", "created_at", "last_used_at")  # never its secret
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return holds(request, SUPERUSER)
 
 
 @admin.register(Membership)

@@ -71,9 +71,11 @@ class Table:
         *,
         sort: str,
         prepare: Callable[[Sequence[Any]], Sequence[Any]] = _as_is,
+        count: int | None = None,
     ) -> None:
+        """`count` says how many rows there are, where that is known without counting them."""
         self.request, self.name, self.rows, self.all_columns = request, name, rows, columns
-        self.default_sort, self.prepare = sort, prepare
+        self.default_sort, self.prepare, self.count = sort, prepare, count
 
     # ── What is shown ───────────────────────────────────────────────────────
     @cached_property
@@ -108,7 +110,10 @@ class Table:
 
     @cached_property
     def page(self) -> Page[Any]:
-        page = Paginator(self._sorted(), ROWS_PER_PAGE).get_page(self.request.GET.get("page"))
+        pages = Paginator(self._sorted(), ROWS_PER_PAGE)
+        if self.count is not None:
+            pages.count = self.count  # type: ignore[misc]
+        page = pages.get_page(self.request.GET.get("page"))
         page.object_list = self.prepare(list(page.object_list))
         return page
 

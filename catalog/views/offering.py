@@ -9,24 +9,27 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import F, Min, Q
 
 from catalog.models import Offer, Solution, Tier, Version
 
-COMBINED = "combined"
+COMBINED: Final = "combined"
+
+Content = tuple[Mapping[str, Any], Mapping[str, Any]]  # the frozen features, and the frozen rules
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A version on offer, without its content."""
+    """A version on offer, without its content, which the digest names."""
 
     pk: int
     offer__type: str
     offer__code: str
     offer__position: int
     number: int
+    digest: str
     effective_from: datetime
     changelog: str
     max_quantity: int | None
@@ -60,7 +63,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Offering:
-    """Everything on offer at an instant, apart from contents; it is what an ETag is made of. Equal ones print alike."""
+    """What is on offer at an instant, and all that the comparison of it depends on; equal ones have equal `repr`."""
 
     heads: tuple[Head, ...]
     solutions: tuple[tuple[str, str], ...]  # code and name, in order
@@ -106,7 +109,7 @@ def plans_begin() -> datetime | None:
     return begin
 
 
-def contents(shown: Collection[Shown]) -> dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]]:
+def contents(shown: Collection[Shown]) -> dict[str, Content]:
     """Returns, by code, the frozen features and rules of these. One query; the licence names stay where they are."""
     rows = Version.objects.filter(pk__in=[each.head.pk for each in shown]).order_by()
     found = rows.values_list("offer__code", "content__features", "content__rules")

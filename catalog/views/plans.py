@@ -29,12 +29,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.messages import get_messages
-from django.http import HttpRequest, HttpResponseBase, JsonResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
 from django.template.loader import get_template
 from django.templatetags.static import static
@@ -44,18 +45,21 @@ from django.utils.safestring import mark_safe
 from django.views import View
 
 from catalog.content.table import Cell, Column, Row, Table, cells, tabulate
-from catalog.views.offering import Offering, Shown, contents
+from catalog.views.offering import Content, Offering, Shown, contents
 from customers.access import access_of
+from customers.memory import Memory
 
 KEPT_FOR: Final = 60  # seconds
 _QUOTED: Final = 40  # characters of what somebody asked for
+# What everybody gets alike, under its tag, which names all that it depends on: it can be forgotten, but never be stale.
+_DRAWN: Final[Memory[str, tuple[bytes, str]]] = Memory(entries=16)
 
 
 @dataclass
 class Question:
     """What the address asks for. `errors` has a sentence for each field that can't be read."""
 
-    today: date
+    now: datetime
     on: date | None = None
     raw_on: str = ""
     solution: str = ""
@@ -64,9 +68,9 @@ class Question:
     errors: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, asked: QueryDict, today: date) -> Question:
+    def read(cls, asked: QueryDict, now: datetime) -> Question:
         question = cls(
-            today,
+            now,
             raw_on=asked.get("on", "").strip(),
             solution=asked.get("solution", "").strip().lower(),
             show=tuple(dict.fromkeys(code.strip().lower() for code in asked.getlist("show") if code.strip())),
@@ -77,26 +81,30 @@ class Question:
                 question.on = date.fromisoformat(question.raw_on)
             except ValueError:
                 question.errors["on"] = (
-                    f"{quoted(question.raw_on)} is not a date. Write year, month and day, like {today}."
+                    f"{quoted(question.raw_on)} is not a date. Write year, month and day, like {question.today}."
                 )
         return question
 
     @property
-    def instant(self) -> datetime:
-        """The end of the day asked for; now, if none is."""
-        return datetime.combine(self.on, time.max, tzinfo=UTC) if self.on else timezone.now()
+    def today(self) -> date:
+        return self.now.date()
 
     @property
     def day(self) -> date:
         return self.on or self.today
 
     @property
+    def instant(self) -> datetime:
+        """The end of the day asked for; now, if none is."""
+        return datetime.combine(self.on, time.max, tzinfo=UTC) if self.on else self.now
+
+    @property
     def is_past(self) -> bool:
-        return self.day < self.today
+        return self.instant < self.now
 
     @property
     def is_to_come(self) -> bool:
-        return self.day > self.today
+        return self.instant > self.now
 
 
 @dataclass
@@ -108,7 +116,7 @@ class Answer:
     add_ons: list[Shown]
     not_on_offer: list[str]
     table: Table
-    contents: dict[str, Any]
+    contents: dict[str, Content]
 
 
 def quoted(text: str) -> str:
@@ -120,7 +128,7 @@ def answer(question: Question, offering: Offering) -> Answer:
     plans, add_ons = offering.named()
     on_offer = {each.code for each in (*plans, *add_ons)}
     chosen = plans
-    if question.solution:
+    if question.solution and plans:
         chosen = [plan for plan in plans if question.solution in plan.solutions]
         if not chosen:
             question.errors["solution"] = f"No plan on offer covers {quoted(question.solution)}. These are all plans."
@@ -139,8 +147,8 @@ def answer(question: Question, offering: Offering) -> Answer:
 
 
 class PlanComparison(View):
-    def get(self, request: HttpRequest) -> HttpResponseBase:
-        question = Question.read(request.GET, timezone.now().date())
+    def get(self, request: HttpRequest) -> HttpResponse:
+        question = Question.read(request.GET, timezone.now())
         offering = Offering.at(question.instant)
         if request.GET.get("format") == "json":
             return _as_json(request, question, offering)
@@ -148,15 +156,15 @@ class PlanComparison(View):
 
 
 # ── As data ─────────────────────────────────────────────────────────────────
-def _as_json(request: HttpRequest, question: Question, offering: Offering) -> HttpResponseBase:
-    def answered() -> JsonResponse:
+def _as_json(request: HttpRequest, question: Question, offering: Offering) -> HttpResponse:
+    def answered(_: str) -> JsonResponse:
         found = answer(question, offering)
         errors = {name: text for name, text in question.errors.items() if name != "show"}
         if errors:
             return JsonResponse({"errors": errors}, status=400)
         return JsonResponse(data_of(question, offering, found))
 
-    response = _unless_known(request, _tag(request, question, offering, "json"), answered)
+    response = _unless_known(request, _tag(request, question, offering, "json"), _unless_drawn(answered))
     patch_cache_control(response, public=True, max_age=KEPT_FOR)
     response["Access-Control-Allow-Origin"] = "*"
     return response
@@ -177,7 +185,7 @@ def data_of(question: Question, offering: Offering, found: Answer) -> dict[str, 
             {"code": group.code, "name": group.name, "features": [_feature(row, codes) for row in group.rows]}
             for group in found.table.groups
         ],
-        "add_ons": [_add_on_data(each, *found.contents[each.code]) for each in found.add_ons],
+        "add_ons": [_add_on_data(each, found.contents[each.code]) for each in found.add_ons],
     }
 
 
@@ -197,7 +205,8 @@ def _feature(row: Row, codes: Sequence[str]) -> dict[str, Any]:
     return about | {"values": {code: cell.to_json() for code, cell in zip(codes, row.cells, strict=True)}}
 
 
-def _add_on_data(shown: Shown, features: Any, rules: Any) -> dict[str, Any]:
+def _add_on_data(shown: Shown, content: Content) -> dict[str, Any]:
+    features, rules = content
     return _about(shown) | {
         "scope": shown.scope,
         "needs": rules["needs"],
@@ -208,16 +217,18 @@ def _add_on_data(shown: Shown, features: Any, rules: Any) -> dict[str, Any]:
 
 
 # ── As a page ───────────────────────────────────────────────────────────────
-def _as_page(request: HttpRequest, question: Question, offering: Offering) -> HttpResponseBase:
-    def answered() -> HttpResponseBase:
+def _as_page(request: HttpRequest, question: Question, offering: Offering) -> HttpResponse:
+    def answered(_: str = "") -> HttpResponse:
         return render(request, "catalog/plans.html", _context(request, question, offering))
 
     if len(get_messages(request)):  # said once, to one person
         response = answered()
         add_never_cache_headers(response)
         return response
-    response = _unless_known(request, _tag(request, question, offering, *_visitor(request)), answered)
-    if request.user.is_authenticated:
+    is_known = request.user.is_authenticated
+    tag = _tag(request, question, offering, *_visitor(request))
+    response = _unless_known(request, tag, answered if is_known else _unless_drawn(answered))
+    if is_known:
         patch_cache_control(response, private=True, no_cache=True)
     else:
         patch_cache_control(response, public=True, max_age=KEPT_FOR)
@@ -247,11 +258,12 @@ def _context(request: HttpRequest, question: Question, offering: Offering) -> di
         "found": found,
         "plans": list(zip(found.chosen, starts, strict=True)),
         "span": len(found.chosen) + 1,
+        "has_news": any(plan.head.changelog for plan in found.chosen),
         "groups": _groups(found.table, starts),
         "solutions": [(code, name) for code, name in offering.solutions if code in covered],
         "is_narrowed": len(found.chosen) < len(found.plans),
         "chosen_codes": {plan.code for plan in found.chosen} if len(found.chosen) < len(found.plans) else (),
-        "add_ons": [_add_on(each, *found.contents[each.code], question, names) for each in found.add_ons],
+        "add_ons": [_add_on(each, found.contents[each.code], question, names) for each in found.add_ons],
         "marked": [each for each in found.add_ons if each.code in question.show],
         "as_data": as_data.urlencode(),
     }
@@ -280,7 +292,8 @@ def _groups(table: Table, starts: Sequence[bool]) -> list[tuple[str, list[tuple[
     return [(group.name, [(row, line(row)) for row in group.rows]) for group in table.groups]
 
 
-def _add_on(shown: Shown, features: Any, rules: Any, question: Question, names: dict[str, str]) -> dict[str, Any]:
+def _add_on(shown: Shown, content: Content, question: Question, names: dict[str, str]) -> dict[str, Any]:
+    features, rules = content
     return {
         "shown": shown,
         "cells": cells(features),
@@ -290,12 +303,34 @@ def _add_on(shown: Shown, features: Any, rules: Any, question: Question, names: 
     }
 
 
+def forget_drawn() -> None:
+    """Forgets what was drawn of late, for tests that look into how it is drawn."""
+    _DRAWN.clear()
+
+
 # ── Asked for again ─────────────────────────────────────────────────────────
-def _unless_known(request: HttpRequest, tag: str, answered: Callable[[], HttpResponseBase]) -> HttpResponseBase:
-    """Returns 304 when the visitor has the answer of this tag already, else the answer with the tag."""
-    response: HttpResponseBase = get_conditional_response(request, etag=tag) or answered()
-    response["ETag"] = tag
+def _unless_known(request: HttpRequest, tag: str, answered: Callable[[str], HttpResponse]) -> HttpResponse:
+    """Returns 304 when the visitor has the answer of this tag already, else the answer, with the tag if it is one."""
+    response: HttpResponse = get_conditional_response(request, etag=tag) or answered(tag)
+    if response.status_code in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
+        response["ETag"] = tag
     return response
+
+
+def _unless_drawn(answered: Callable[[str], HttpResponse]) -> Callable[[str], HttpResponse]:
+    """Returns `answered`, but what it answered of late under the same tag is not put together again."""
+
+    def remembered(tag: str) -> HttpResponse:
+        drawn = _DRAWN.get(tag)
+        if drawn is None:
+            response = answered(tag)
+            if response.status_code == HTTPStatus.OK:
+                _DRAWN.keep(tag, (response.content, response["Content-Type"]))
+            return response
+        content, content_type = drawn
+        return HttpResponse(content, content_type=content_type)
+
+    return remembered
 
 
 def _tag(request: HttpRequest, question: Question, offering: Offering, *form: Any) -> str:

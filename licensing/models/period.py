@@ -64,6 +64,13 @@ class UserPeriod(Period):
                 condition=Q(ends_at=None) | Q(ends_at__gt=F("starts_at")), name="user_period_ends_after_it_starts"
             ),
         )
+        # How many users have which holding now is read off these two.
+        indexes = (
+            models.Index(
+                fields=["customer", "holding", "starts_at"], condition=Q(ends_at=None), name="user_period_open"
+            ),
+            models.Index(fields=["customer", "ends_at"], condition=Q(ends_at__isnull=False), name="user_period_closed"),
+        )
 
     def __str__(self) -> str:
         return f"{self.user} [{self.starts_at}, {self.ends_at or '∞'})"

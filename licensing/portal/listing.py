@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from django import forms
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from catalog.models import Owner, Solution
+from catalog.models import Solution
 from customers.access import Access
 from customers.models import Customer, CustomerUser
 from customers.querysets import CustomerUserQuerySet
-from licensing.facts import full_name
-from licensing.models import Holding, Seat, UserPeriod
+from licensing.facts import HolderKind
+from licensing.models import Holding, UserPeriod
 from licensing.portal.choices import Board, make_board
 from licensing.seating import Assignable
 from licensing.selectors import seats_held
@@ -64,15 +68,46 @@ def on_show(board: Board) -> list[Assignable]:
     return [*sorted(plans.values(), key=lambda plan: len(plan.solutions) > 1), *board.extras]
 
 
-def seats_used(customer: Customer) -> dict[str, int]:
-    """Returns how many seats of each module are held, by `owner.module`, in two queries.
+@dataclass(frozen=True)
+class Crowd:
+    """How many of a customer's users have which holding at present: users are many, distinct holdings are few."""
 
-    The first reads nothing but the index of held seats; joining the owners there would double its time.
-    """
-    held = Seat.objects.held().filter(customer=customer).order_by().values_list("owner_id", "module_name")
-    counts = list(held.annotate(count=Count("*")))
-    owners = dict(Owner.objects.values_list("pk", "code"))
-    return {full_name(owners[owner], name): count for owner, name, count in counts}
+    holdings: Mapping[int, Holding]
+    counts: Mapping[int, int]  # by holding id
+
+    @property
+    def size(self) -> int:
+        """How many users there are: each has one holding at any instant."""
+        return sum(self.counts.values())
+
+    @cached_property
+    def used(self) -> dict[str, int]:
+        """The seats taken of each module, by `owner.module`."""
+        taken: Counter[str] = Counter()
+        for pk, count in self.counts.items():
+            taken.update(dict.fromkeys(self.holdings[pk].modules, count))
+        return dict(taken)
+
+    def of(self, is_wanted: Callable[[Holding], bool]) -> list[int]:
+        return [pk for pk in self.counts if is_wanted(self.holdings[pk])]
+
+    def count(self, holdings: Iterable[int]) -> int:
+        return sum(self.counts[pk] for pk in holdings)
+
+
+def load_crowd(customer: Customer) -> Crowd:
+    """Returns the crowd of now, in three queries that read indexes and no users."""
+    now = timezone.now()
+    counts: Counter[int] = Counter()
+    for periods in _current(customer, now):
+        counts.update(dict(periods.order_by().values_list("holding").annotate(Count("pk"))))
+    return Crowd(Holding.objects.in_bulk(counts), counts)
+
+
+def _current(customer: Customer, at: datetime) -> tuple[QuerySet[UserPeriod], QuerySet[UserPeriod]]:
+    """Returns the periods in force, open ones and those with an end apart, as their indexes are."""
+    begun = UserPeriod.objects.filter(customer=customer, starts_at__lte=at)
+    return begun.filter(ends_at=None), begun.filter(ends_at__gt=at)
 
 
 def held_by(users: Iterable[CustomerUser]) -> dict[int, frozenset[str]]:
@@ -88,41 +123,49 @@ def users_named(customer: Customer, codes: Iterable[str]) -> dict[str, CustomerU
     return {user.code.lower(): user for user in found}
 
 
-def find_users(customer: Customer, board: Board, asked: Mapping[str, str]) -> CustomerUserQuerySet:
-    """Returns the customer's users, narrowed by `UserSearch.asked`."""
+def find_users(
+    customer: Customer, board: Board, crowd: Crowd, asked: Mapping[str, str]
+) -> tuple[CustomerUserQuerySet, int | None]:
+    """Returns the customer's users narrowed by `UserSearch.asked`, and how many that is, where the crowd tells."""
     rows: CustomerUserQuerySet = CustomerUser.objects.of(customer)
+    if not asked:
+        return rows, crowd.size
+    wanted = [test for test in (_plan(board, asked.get("plan", "")), _STATUS.get(asked.get("status", ""))) if test]
+    chosen = crowd.of(lambda holding: all(test(holding) for test in wanted))
+    if wanted:
+        rows = rows.filter(_has_one_of(customer, chosen))
     if "search" in asked:
-        rows = rows.search(asked["search"].strip())
-    if "status" in asked:
-        rows = rows.filter(_STATUS[asked["status"]])
-    if "plan" in asked:
-        rows = _holding(rows, customer, board, asked["plan"])
-    return rows
+        return rows.search(asked["search"].strip()), None
+    if asked.get("status") in _LEFT:
+        return rows.filter(is_former_employee=_LEFT[asked["status"]]), None
+    return rows, crowd.count(chosen)
 
 
-_STATUS = {
-    "active": Q(is_former_employee=False, can_log_in=True),
-    "locked": Q(is_former_employee=False, can_log_in=False),
-    "former": Q(is_former_employee=True),
+_LEFT = {"locked": False, "former": True}
+_STATUS: dict[str, Callable[[Holding], bool]] = {
+    "active": lambda holding: holding.kind != HolderKind.INACTIVE,
+    "locked": lambda holding: holding.kind == HolderKind.INACTIVE,
+    "former": lambda holding: holding.kind == HolderKind.INACTIVE,
 }
 
 
-def _holding(rows: CustomerUserQuerySet, customer: Customer, board: Board, wanted: str) -> CustomerUserQuerySet:
-    """Narrows to the users whose holding is wanted: users are many, distinct holdings are few (one query more)."""
+def _plan(board: Board, wanted: str) -> Callable[[Holding], bool] | None:
     plans = {option.module: option for picker in board.pickers for option in picker.options}
+    if wanted == NO_PLAN:
+        return lambda holding: plans.keys().isdisjoint(holding.modules)
+    if wanted == SEVERAL:
+        return lambda holding: (
+            len({s for module in holding.modules if module in plans for s in plans[module].solutions}) > 1
+        )
+    return (lambda holding: wanted in holding.modules) if wanted else None
 
-    def is_wanted(held: set[str]) -> bool:
-        if wanted == NO_PLAN:
-            return not held & plans.keys()
-        if wanted != SEVERAL:
-            return wanted in held
-        return len({solution for module in held & plans.keys() for solution in plans[module].solutions}) > 1
 
-    holdings = Holding.objects.filter(customer=customer).order_by().values_list("pk", "modules")
-    chosen = [pk for pk, modules in holdings if is_wanted(set(modules))]
-    now = timezone.now()
-    current = UserPeriod.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), holding__in=chosen, starts_at__lte=now)
-    return rows.filter(pk__in=current.values("user"))
+def _has_one_of(customer: Customer, holdings: Sequence[int]) -> Q:
+    """Returns the condition that a user has one of these holdings now."""
+    condition = Q()
+    for periods in _current(customer, timezone.now()):
+        condition |= Q(Exists(periods.filter(user=OuterRef("pk"), holding__in=holdings)))
+    return condition
 
 
 def find_customers(access: Access, search: str) -> QuerySet[Customer]:

@@ -26,7 +26,7 @@ from licensing.facts import DateState, full_name
 from licensing.models import ChangeSet, Override, Package, Seat, Subscription, SubscriptionItem
 from licensing.portal.charts import LineChart, count_by_day, line_chart
 from licensing.portal.gate import Visit, visit
-from licensing.portal.listing import load_board, seats_used
+from licensing.portal.listing import load_board, load_crowd
 from licensing.portal.page import Meter, Sheet
 from licensing.term import next_renewal
 
@@ -115,7 +115,7 @@ class CustomerOverview:
 
     @cached_property
     def meters(self) -> list[Meter]:
-        return Sheet(load_board(self.customer), seats_used(self.customer)).counted if self.may_see_seats else []
+        return Sheet(load_board(self.customer), load_crowd(self.customer).used).counted if self.may_see_seats else []
 
     @cached_property
     def seats_over_time(self) -> LineChart | None:

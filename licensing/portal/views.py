@@ -29,12 +29,13 @@ from licensing.portal.gate import Visit, visit
 from licensing.portal.hints import what_would_change
 from licensing.portal.links import customer_link
 from licensing.portal.listing import (
+    Crowd,
     UserSearch,
     find_customers,
     find_users,
     held_by,
     load_board,
-    seats_used,
+    load_crowd,
     users_named,
 )
 from licensing.portal.page import Row, Sheet, user_columns
@@ -100,8 +101,12 @@ class Desk:
         return load_board(self.customer)
 
     @cached_property
+    def crowd(self) -> Crowd:
+        return load_crowd(self.customer)
+
+    @cached_property
     def sheet(self) -> Sheet:
-        return Sheet(self.board, seats_used(self.customer))
+        return Sheet(self.board, self.crowd.used)
 
     @cached_property
     def search(self) -> UserSearch:
@@ -109,9 +114,9 @@ class Desk:
 
     @cached_property
     def table(self) -> Table:
-        found = find_users(self.customer, self.board, self.search.asked)
+        found, count = find_users(self.customer, self.board, self.crowd, self.search.asked)
         columns = user_columns(self.board)
-        return Table(self.request, "users", found, columns, sort="name", prepare=self._rows)
+        return Table(self.request, "users", found, columns, sort="name", prepare=self._rows, count=count)
 
     def _rows(self, users: Sequence[CustomerUser]) -> list[Row]:
         return self.sheet.rows(users, held_by(users))

@@ -14,6 +14,7 @@ from scripts import debian, postgres
 from scripts.bench import reporting
 from scripts.bench.databases import Databases
 from scripts.bench.lines import GOALS, LINES, Run, figures_of
+from scripts.bench.lists import measure_pages
 from scripts.bench.load import LoadError
 from scripts.bench.measuring import measure
 from scripts.bench.options import Options
@@ -35,16 +36,22 @@ def bench(options: Options) -> int:
         try:
             sites = prepare(databases, options)
             rounds, memory = measure(sites, options)
+            pages = measure_pages(databases, options)
         finally:
             if not options.keep:
                 for name in options.databases.values():
                     databases.drop(name)
-    run = Run(rounds, sites["large"].statements, max(site.contents.client_mb for site in sites.values()))
+    run = Run(rounds, sites["large"].statements, max(site.contents.client_mb for site in sites.values()), pages)
     figures = [figures_of(line, rounds, sites[line.crowd].statements) for line in LINES]
     verdicts = [goal.judged(run) for goal in GOALS]
-    report = reporting.document(options, sites, figures, verdicts, memory, run.generator_share)
+    report = reporting.document(options, sites, figures, verdicts, memory, run)
     reporting.write(report, options)
-    parts = (reporting.table(figures, sites), reporting.notes(report), reporting.goals(verdicts))
+    parts = (
+        reporting.table(figures, sites),
+        reporting.notes(report),
+        reporting.lists(pages),
+        reporting.goals(verdicts),
+    )
     print("\n" + "\n\n".join(parts) + f"\n\nWritten to {options.output}.", flush=True)
     return 0 if all(verdict.is_met for verdict in verdicts) else 1
 

@@ -95,14 +95,14 @@ def prepare(population: Population) -> None:
     call_command("migrate", verbosity=0)
     call_command("catalog", "apply", "--publish", str(SEED), verbosity=0)
     for number, mix in population.mixes():
-        _create_customer(number, mix)
+        create_customer_of(number, mix)
 
 
 def populate(population: Population) -> None:
     """Adds users until there are as many as `population` says."""
     modules = dict(Offer.objects.exclude(module=None).values_list("code", "module__name"))
     for number, mix in population.mixes():
-        _add_users(Customer.objects.get(code=customer_code(number)), mix, population.sizes[number], modules)
+        add_users(Customer.objects.get(code=customer_code(number)), mix, population.sizes[number], modules)
     with connection.cursor() as cursor:  # what autovacuum would do in a quiet hour
         cursor.execute("VACUUM (ANALYZE)")
 
@@ -117,7 +117,7 @@ def new_key() -> str:
     return issue_key(actor=SYSTEM, client=client, at=at)[1]
 
 
-def _create_customer(number: int, mix: Mix) -> None:
+def create_customer_of(number: int, mix: Mix) -> None:
     code = customer_code(number)
     customer = create_customer(actor=SYSTEM, code=code, name=f"Customer {number}", serial_number=f"{10**9 + number}")
     subscribe(customer=customer, actor=SYSTEM, billing_months=12, items=mix.items)
@@ -127,7 +127,7 @@ def _create_customer(number: int, mix: Mix) -> None:
         )
 
 
-def _add_users(customer: Customer, mix: Mix, size: int, modules: Mapping[str, str]) -> None:
+def add_users(customer: Customer, mix: Mix, size: int, modules: Mapping[str, str]) -> None:
     """Makes the first user of each kind by the services, then copies them until the customer has `size`."""
     present = CustomerUser.objects.of(customer).count()
     _make_models(customer, mix.kinds[present:size], present, modules)

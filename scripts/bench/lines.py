@@ -8,6 +8,7 @@ from random import Random
 from statistics import median
 from typing import Any
 
+from scripts.bench.lists import Pages
 from scripts.bench.load import Sample, get
 from scripts.bench.population import Population
 
@@ -104,6 +105,7 @@ class Run:
     rounds: Rounds
     statements: Mapping[str, int]
     client_mb: int
+    pages: Pages
 
     @property
     def generator_share(self) -> float:
@@ -176,5 +178,7 @@ GOALS = (
         least=1,
         most=1,
     ),
+    Goal("lists", "heaviest list, many rows : few rows", lambda run: run.pages.worst_list, most=3),
+    Goal("page_kb", "heaviest page as sent when warm, kB", lambda run: run.pages.heaviest_page / 1000, most=60),
     Goal("client_mb", "memory of the client that builds, MB", lambda run: run.client_mb, most=500),
 )

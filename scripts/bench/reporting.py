@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from scripts.bench.lines import Figures, Verdict
+from scripts.bench.lines import Figures, Run, Verdict
+from scripts.bench.lists import Pages
 from scripts.bench.options import Options
 from scripts.bench.preparing import Site
 from scripts.bench.server import THREADS, WORKERS
@@ -28,6 +29,15 @@ def table(figures: Sequence[Figures], sites: Mapping[str, Site]) -> str:
             f"{each.statements:>5}"
         )
     return "\n".join(rows)
+
+
+def lists(pages: Pages) -> str:
+    """Returns one row per list: its server time with few rows and with many; and what the heaviest page weighs."""
+    few, many = f"{pages.few:,} rows", f"{pages.many:,} rows"
+    rows = [f"{'server time, ms':<34}{few:>14}{many:>14}{'ratio':>9}"]
+    rows += [f"{label:<34}{a:>14.1f}{b:>14.1f}{b / a:>9.2f}" for label, (a, b) in pages.lists.items()]
+    sizes = ", ".join(f"{label} {size / 1000:.1f}" for label, size in pages.bytes.items())
+    return "\n".join(rows) + f"\nkB sent when warm: {sizes}."
 
 
 def goals(verdicts: Sequence[Verdict]) -> str:
@@ -55,7 +65,7 @@ def document(
     figures: Sequence[Figures],
     verdicts: Sequence[Verdict],
     memory: Mapping[str, int],
-    generator_share: float,
+    run: Run,
 ) -> dict[str, Any]:
     """Returns everything as plain data, as it is written to var/bench.json."""
     return {
@@ -64,7 +74,7 @@ def document(
         "server": {"name": "granian", "workers": WORKERS, "threads": THREADS, "python": platform.python_version()},
         "rounds": options.rounds,
         "seconds_per_line_and_round": options.seconds,
-        "generator_share_of_a_processor": round(generator_share, 3),
+        "generator_share_of_a_processor": round(run.generator_share, 3),
         "crowds": {
             crowd: {
                 "users": site.population.users,
@@ -77,6 +87,11 @@ def document(
             for crowd, site in sites.items()
         },
         "lines": {each.line.code: each.as_json() for each in figures},
+        "lists": {
+            label: {"few_ms": round(few, 2), "many_ms": round(many, 2)}
+            for label, (few, many) in run.pages.lists.items()
+        },
+        "page_bytes": dict(run.pages.bytes),
         "goals": {each.goal.code: each.as_json() for each in verdicts},
     }
 

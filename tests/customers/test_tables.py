@@ -110,7 +110,7 @@ class TestPages:
 class TestCsv:
     def test_all_rows_with_the_columns_shown(self, customers: list[Customer]) -> None:
         answer = table("format=csv&sort=code&choose=1&columns=code").csv()
-        text = b"".join(answer.streaming_content).decode()  # type: ignore[arg-type]
+        text = b"".join(answer.streaming_content).decode()
         assert text.startswith("\ufeff")
         rows = list(csv.reader(io.StringIO(text[1:])))
         assert rows == [["Customer", "Code"], ["Bravo", "a"], ["Charlie", "b"], ["Alfa", "c"]]

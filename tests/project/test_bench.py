@@ -12,9 +12,11 @@ import pytest
 from django.db import connection
 
 from scripts.bench.lines import GOALS, LINES, Goal, Run, figures_of, ratio
+from scripts.bench.lists import Pages
 from scripts.bench.load import Sample
 from scripts.bench.options import Options
 from scripts.bench.population import MIXES, Population
+from scripts.bench.reporting import lists
 
 ROOT = Path(__file__).resolve().parents[2]
 MET, MISSED, NOTHING_MEASURED = 0, 1, 2
@@ -53,6 +55,9 @@ def test_a_whole_run_of_200_users(tmp_path: Path) -> None:
         assert line["requests"] > 0
         assert line["requests_per_second"] > 0
         assert 0 < line["p50_ms"] <= line["p99_ms"]
+
+    assert all(times["few_ms"] > 0 and times["many_ms"] > 0 for times in report["lists"].values())
+    assert min(report["page_bytes"].values()) > 500
 
     missed = sum(not goal["is_met"] for goal in report["goals"].values())
     assert list(report["goals"]) == [goal.code for goal in GOALS]
@@ -152,12 +157,21 @@ def test_figures_are_medians_in_milliseconds() -> None:
     assert figures.requests == 300
 
 
+NO_PAGES = Pages(1, 2, {}, {})
+
+
+def test_a_list_is_as_good_as_its_worst_case() -> None:
+    pages = Pages(100, 100_000, {"users": (20.0, 30.0), "searched": (10.0, 25.0)}, {"home": 900, "users": 7000})
+    assert (pages.worst_list, pages.heaviest_page) == (2.5, 7000)
+    assert "searched                                    10.0          25.0     2.50" in lists(pages)
+
+
 def test_a_goal_is_met_from_its_bound_on() -> None:
     goal = Goal("memory", "memory, MB", lambda run: run.client_mb, most=500)
-    assert goal.judged(Run([], {}, client_mb=500)).is_met
-    assert not goal.judged(Run([], {}, client_mb=501)).is_met
+    assert goal.judged(Run([], {}, 500, NO_PAGES)).is_met
+    assert not goal.judged(Run([], {}, 501, NO_PAGES)).is_met
     exact = Goal("statements", "statements", lambda run: run.statements["read"], least=1, most=1)
-    assert [exact.judged(Run([], {"read": n}, 0)).is_met for n in (0, 1, 2)] == [False, True, False]
+    assert [exact.judged(Run([], {"read": n}, 0, NO_PAGES)).is_met for n in (0, 1, 2)] == [False, True, False]
 
 
 def test_the_goals_are_those_that_were_promised() -> None:
@@ -167,5 +181,7 @@ def test_the_goals_are_those_that_were_promised() -> None:
         "read_to_naive": (4.0, None),
         "large_to_small": (0.80, None),
         "statements": (1, 1),
+        "lists": (None, 3),
+        "page_kb": (None, 60),
         "client_mb": (None, 500),
     }
