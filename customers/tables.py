@@ -112,7 +112,7 @@ class Table:
     def page(self) -> Page[Any]:
         pages = Paginator(self._sorted(), ROWS_PER_PAGE)
         if self.count is not None:
-            pages.count = self.count  # type: ignore[misc]
+            pages.count = self.count
         page = pages.get_page(self.request.GET.get("page"))
         page.object_list = self.prepare(list(page.object_list))
         return page

@@ -31,10 +31,12 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 def choose_plans(page: Page) -> None:
-    """Changes the first two choices that can be changed, so that hints and the bar that saves have something to say."""
-    for picker in page.locator("table select:not([disabled])").all()[:2]:
-        other = picker.locator("option:not([disabled]):not(:checked)").last.get_attribute("value")
-        picker.select_option(other)
+    """Gives two people a plan that is left, so that hints and the bar that saves have something to say."""
+    rows = page.locator("table tbody tr", has=page.locator("select"))
+    for row in (rows.nth(0), rows.nth(2)):
+        picker = row.locator("select", has=page.locator("option:not([disabled]):not(:checked)", has_text=" left")).first
+        free = picker.locator("option:not([disabled]):not(:checked)", has_text=" left").first
+        picker.select_option(free.get_attribute("value"))
         page.wait_for_load_state("networkidle")
 
 

@@ -111,7 +111,7 @@ class Crawler:
                     yield parts.path + (f"?{parts.query}" if parts.query else "")
 
     def _is_worth_asking(self, address: str) -> bool:
-        """Whether it differs from what was asked for by more than the values in its query, and its route is not done."""
+        """Whether it differs from what was asked for by more than values in its query, and its route is not done."""
         parts, route = urlsplit(address), route_of(address)
         meeting = (parts.path, frozenset(name for name, _ in parse_qsl(parts.query, keep_blank_values=True)))
         most = ASKED_PER_ADMIN_ROUTE if parts.path.startswith("/admin/") else ASKED_PER_ROUTE

@@ -34,6 +34,10 @@ def sign_in_at_the_door(page: Page, who: Account) -> None:
     expect(page).not_to_have_url("/account/login/")
 
 
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
 def saved_row(page: Page, text: str) -> Locator:
     """Returns the row of the draft that is about `text`."""
     return page.locator("tr.has_original").filter(has=page.locator("strong", has_text=text))
@@ -63,14 +67,18 @@ def test_a_plan_is_drafted_mended_handed_in_and_published(
     # A draft begins at what is published.
     page.goto("/admin/catalog/plan/")
     page.get_by_role("row", name="Sales Premium").get_by_role("link", name="v1").click()
+    tab(page, "What it gives")
     expect(page.get_by_role("heading", name="What it gives")).to_be_visible()
     page.get_by_role("button", name="Draft from this version").click()
     expect(page.get_by_text("A draft of Sales Premium has begun.")).to_be_visible()
 
     # A value is lowered, a feature granted, a module added that needs another one, and nothing said about it.
+    tab(page, "Features")
     saved_row(page, "Dashboards").get_by_role("combobox").select_option("Default tiles")
     add_row(page, "grants", "Email limit").get_by_label("Value: new row").fill("900")
+    tab(page, "Included plans")
     saved_row(page, "Sales Essentials").get_by_role("checkbox").check()
+    tab(page, "Extra modules")
     add_row(page, "extra_modules", "web")
     save(page)
 
@@ -83,7 +91,9 @@ def test_a_plan_is_drafted_mended_handed_in_and_published(
     expect(page.locator(".notes .note-error")).to_have_count(2)
 
     # Mended, it goes into review.
+    tab(page, "Details")
     page.get_by_label("Changelog").fill("Longer mailing lists, simpler dashboards.")
+    tab(page, "Extra modules")
     add_row(page, "extra_modules", "user")
     save(page)
     expect(page.get_by_text("As saved, this could be published.")).to_be_visible()
