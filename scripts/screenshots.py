@@ -36,8 +36,9 @@ def choose_plans(page: Page) -> None:
     for row in (rows.nth(0), rows.nth(2)):
         picker = row.locator("select", has=page.locator("option:not([disabled]):not(:checked)", has_text=" left")).first
         free = picker.locator("option:not([disabled]):not(:checked)", has_text=" left").first
-        picker.select_option(free.get_attribute("value"))
-        page.wait_for_load_state("networkidle")
+        with page.expect_response(lambda answer: answer.request.resource_type == "xhr"):  # the hint
+            picker.select_option(free.get_attribute("value"))
+    page.wait_for_load_state("networkidle")
 
 
 def open_first_row(page: Page) -> None:

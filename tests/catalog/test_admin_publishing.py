@@ -111,7 +111,7 @@ class TestPublishing:
         for feature in content.features.values():
             assert feature.definition.name in text
             assert feature.shown in text
-        assert f"<strong>set=</strong>{','.join(content.set_names)}" in text
+        assert f"<code>set={','.join(content.set_names)}</code>" in text
         for name in content.modules:
             assert name in text
         assert "common v1" in text

@@ -215,5 +215,5 @@ def test_the_outbox_shows_what_was_given_up(root: Account) -> None:
     sent.save()
     lost.save()
     listed = signed_in(root).get(page("outboxmessage")).content.decode()
-    states = dict(re.findall(r'field-id.*?>(\d+)<.*?field-state">(\w[\w ]*)<', listed, re.S))
+    states = dict(re.findall(r'field-id.*?>(\d+)<.*?field-state"><div>(\w[\w ]*)<', listed, re.S))
     assert states == {str(waiting.pk): "waiting", str(sent.pk): "delivered", str(lost.pk): "given up"}
