@@ -65,7 +65,8 @@ class TaskAdminSite(AdminSite):
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Sends to the one way to sign in, with its second factor and its limits."""
-        return _sign_in(request, extra_context=extra_context)
+        response: HttpResponse = _sign_in(request, extra_context=extra_context)
+        return response
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Sends to the one way to sign out."""

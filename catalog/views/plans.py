@@ -270,8 +270,8 @@ def _context(request: HttpRequest, question: Question, offering: Offering) -> di
 
 
 def _section_starts(plans: Sequence[Shown]) -> list[bool]:
-    """Returns for each plan whether it is the first of its solution, which a line sets apart."""
-    return [at == 0 or plan.section != plans[at - 1].section for at, plan in enumerate(plans)]
+    """Returns for each plan whether it begins another solution, which a line sets apart."""
+    return [at > 0 and plan.section != plans[at - 1].section for at, plan in enumerate(plans)]
 
 
 def _groups(table: Table, starts: Sequence[bool]) -> list[tuple[str, list[tuple[Row, str]]]]:

@@ -97,7 +97,7 @@ def test_a_combined_plan_comes_last_and_begins_a_part_of_its_own(shop: Shop, vis
     combined(shop)
     answer = visitor.get(PAGE)
     assert names(answer)[-1] == "Both"
-    assert [is_first for _, is_first in answer.context["plans"]] == [True, False, True, True]
+    assert [is_first for _, is_first in answer.context["plans"]] == [False, False, True, True]
 
 
 def test_a_plan_tells_its_version_since_when_and_what_is_new(shop: Shop, visitor: Client) -> None:
