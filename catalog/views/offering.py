@@ -20,14 +20,20 @@ COMBINED: Final = "combined"
 Content = tuple[Mapping[str, Any], Mapping[str, Any]]  # the frozen features, and the frozen rules
 
 
+_OF_HEAD: Final = (  # the fields of Head, in its order
+    *("pk", "offer__type", "offer__code", "offer__position"),
+    *("number", "digest", "effective_from", "changelog", "max_quantity"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """A version on offer, without its content, which the digest names."""
 
     pk: int
-    offer__type: str
-    offer__code: str
-    offer__position: int
+    type: str
+    code: str
+    position: int
     number: int
     digest: str
     effective_from: datetime
@@ -36,7 +42,7 @@ class Head:
 
     @property
     def is_plan(self) -> bool:
-        return self.offer__type == Offer.Type.PLAN
+        return self.type == Offer.Type.PLAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ class Shown:
 
     @property
     def code(self) -> str:
-        return self.head.offer__code
+        return self.head.code
 
     @property
     def section(self) -> str:
@@ -73,9 +79,8 @@ class Offering:
     @classmethod
     def at(cls, at: datetime) -> Offering:
         """Reads it: three queries, and one more when no plan is on offer."""
-        fields = tuple(Head.__dataclass_fields__)
         rows = Version.objects.offered(at).filter(offer__for_sale=True).order_by("offer__position", "offer__code")
-        heads = tuple(Head(*row) for row in rows.values_list(*fields))
+        heads = tuple(Head(*row) for row in rows.values_list(*_OF_HEAD))
         solutions = tuple(Solution.objects.values_list("code", "name"))
         tiers = tuple(Tier.objects.values_list("code", flat=True))
         begin = None if any(head.is_plan for head in heads) else plans_begin()
@@ -93,7 +98,7 @@ class Offering:
         codes = [code for code, _ in self.solutions]
         solution = codes.index(plan.section) if plan.section in codes else len(codes)
         tier = self.tiers.index(plan.tier) if plan.tier in self.tiers else len(self.tiers)
-        return (solution, len(plan.solutions), tier, plan.head.offer__position, plan.code)
+        return (solution, len(plan.solutions), tier, plan.head.position, plan.code)
 
 
 def _shown(head: Head, words: Mapping[str, Any]) -> Shown:

@@ -104,7 +104,7 @@ def plans_in_force(at: datetime) -> list[PlanFigure]:
     rows = items.values("version__offer__code", "version__offer__name", "version__number").annotate(
         customers=Count("customer", distinct=True), quantity=Sum("quantity")
     )
-    # Of one plan a customer has one version at any instant (P-9), so customers of its versions add up.
+    # Of one plan a customer has one version at any instant (P-7), so customers of its versions add up.
     found: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         found[row["version__offer__code"], row["version__offer__name"]].append(row)

@@ -64,7 +64,8 @@ def test_kari_signs_in_and_gives_a_plan(page: Page, kari: Account, fjordlys: Tow
     page.get_by_label("E-mail address").fill("KARI@fjordlys.example")
     page.get_by_label("Password").fill("lighthouse in the fog")
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(f"**{PAGE}")  # her only customer: straight there
+    page.wait_for_url("**/portal/fjordlys/")  # her only customer: straight there
+    page.get_by_role("main").get_by_role("link", name="Users & seats").click()
 
     page.get_by_label("Search").fill("ola")
     page.get_by_role("button", name="Show").click()

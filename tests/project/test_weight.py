@@ -1,12 +1,59 @@
-"""What a visitor has to load: our own styles and scripts have a budget, before compression."""
+"""What a visitor has to load: our own styles and scripts have a budget per page, before compression."""
 
+from __future__ import annotations
+
+import re
 from pathlib import Path
+from typing import Any
 
-STATIC = Path(__file__).resolve().parents[2] / "static"
+import pytest
+from django.contrib.staticfiles import finders
+from django.test import Client
+
+from customers.models import Account
+from tests.licensing.market import Market, Town, hours
+
 BUDGET = 40 * 1024
+ASSET = re.compile(r'(?:href|src)="/static/(?P<path>(?:css|js)/[^"]+)"')
 
 
-def test_styles_and_scripts_of_ours_stay_light() -> None:
-    sizes = {path.name: path.stat().st_size for kind in ("css", "js") for path in STATIC.glob(f"{kind}/*.{kind}")}
-    assert {"tokens.css", "app.js"} <= sizes.keys()
+@pytest.fixture
+def root_client(db: Any, root: Account) -> Client:
+    Market()
+    Town().buys(sales_premium=1, at=hours(1))
+    client = Client()
+    client.force_login(root, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "/",
+        "/plans/",
+        "/portal/",
+        "/portal/fjordlys/",
+        "/portal/fjordlys/users/",
+        "/portal/fjordlys/users/ola/",
+        "/figures/",
+        "/account/",
+        "/styleguide/",
+        "/admin/",
+        "/admin/catalog/plan/",
+        "/admin/catalog/feature/add/",
+    ],
+)
+def test_styles_and_scripts_of_ours_stay_light(page: str, root_client: Client) -> None:
+    loaded = {match["path"] for match in ASSET.finditer(root_client.get(page).text)}
+    assert {"css/tokens.css", "js/app.js"} <= loaded
+    sizes = {path: Path(str(finders.find(path))).stat().st_size for path in loaded}
     assert sum(sizes.values()) < BUDGET, sizes
+
+
+def test_pages_load_every_style_and_script_there_is(root_client: Client) -> None:
+    """What no page loads has no place here."""
+    static = Path(__file__).resolve().parents[2] / "static"
+    ours = {str(path.relative_to(static)) for path in static.glob("*/*") if path.suffix in {".css", ".js"}}
+    pages = ["/portal/fjordlys/", "/portal/fjordlys/users/", "/plans/", "/styleguide/", "/admin/catalog/feature/add/"]
+    loaded = {match["path"] for page in pages for match in ASSET.finditer(root_client.get(page).text)}
+    assert loaded == ours
