@@ -11,9 +11,12 @@ Holding any one of the named scopes everywhere is enough. Nobody adds, changes o
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db import models
@@ -32,6 +35,7 @@ else:
     ModelAdmin, TabularInline, StackedInline = admin.ModelAdmin, admin.TabularInline, admin.StackedInline
 
 SUPERUSER: Final = "superuser"
+_CHANGE_PAGE: Final = re.compile(r'href="[^"]*/(?P<app>\w+)/(?P<model>\w+)/[^/"]+/change/"')
 CHOOSE: Final = ("", "With the chosen …")
 # The browser's own way to pick an instant: it works with a keyboard, on a phone and in the dark.
 INSTANTS: Final = {
@@ -96,6 +100,25 @@ class ScopedAdmin:
         told = trail_of(**self.traced_as(row)) if row is not None else {}
         response: HttpResponse = page.history_view(request, object_id, {**told, **(extra_context or {})})
         return response
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Returns what Django does, but of records that the visitor may not see only how many there are."""
+        to_delete, counts, lacking, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]
+        return _told(to_delete, request), counts, lacking, _told(protected, request)
+
+
+def _told(listed: list[Any], request: HttpRequest) -> list[Any]:
+    """Returns the entries of a (nested) list that the visitor may open, and counts of the others."""
+    kept: list[Any] = []
+    hidden: Counter[str] = Counter()
+    for entry in listed:
+        link = None if isinstance(entry, list) else _CHANGE_PAGE.search(str(entry))
+        shown = admin.site.get_model_admin(apps.get_model(link["app"], link["model"])) if link else None
+        if shown is not None and not shown.has_view_permission(request):
+            hidden[str(shown.opts.verbose_name_plural)] += 1
+        else:
+            kept.append(_told(entry, request) if isinstance(entry, list) else entry)
+    return [*kept, *(f"{count} {name}" for name, count in sorted(hidden.items()))]
 
 
 class ReadOnlyAdmin(ScopedAdmin):

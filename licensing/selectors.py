@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Count, QuerySet
 
 from customers.models import Customer, CustomerUser
 from licensing import facts as f
@@ -51,15 +52,25 @@ class Timeline:
         )
 
 
+def load_timelines(customers: Collection[int], at: datetime) -> dict[int, Timeline]:
+    """Returns what `load_timeline` does, of many customers (by id), in three queries."""
+    packages = Package.objects.filter(customer__in=customers).in_force(at).select_related("owner")
+    by_id = {package.pk: package for package in packages}
+    found: dict[int, tuple[list[Package], list[ModuleLicense], list[Override]]] = {pk: ([], [], []) for pk in customers}
+    for package in by_id.values():
+        found[package.customer_id][0].append(package)
+    for row in ModuleLicense.objects.filter(package__in=by_id):
+        row.package = by_id[row.package_id]
+        found[row.customer_id][1].append(row)
+    overrides = Override.objects.filter(customer__in=customers, user=None, created_at__lte=at).not_over(at)
+    for override in overrides.select_related("feature"):
+        found[override.customer_id][2].append(override)
+    return {pk: Timeline(at, tuple(p), tuple(r), tuple(o)) for pk, (p, r, o) in found.items()}
+
+
 def load_timeline(customer: Customer, at: datetime) -> Timeline:
     """Returns what is recorded of `customer` as of `at`, in three queries."""
-    packages = tuple(Package.objects.filter(customer=customer).in_force(at).select_related("owner"))
-    by_id = {package.pk: package for package in packages}
-    rows = tuple(ModuleLicense.objects.filter(package__in=by_id))
-    for row in rows:
-        row.package = by_id[row.package_id]
-    overrides = Override.objects.filter(customer=customer, user=None, created_at__lte=at).not_over(at)
-    return Timeline(at, packages, rows, tuple(overrides.select_related("feature")))
+    return load_timelines([customer.pk], at)[customer.pk]
 
 
 def source_of(row: ModuleLicense) -> f.Source:
@@ -158,6 +169,20 @@ def users_per_module(customer: Customer, at: datetime | None = None) -> dict[str
         for module in {*modules, *(hidden for m in modules for hidden in switched_on.get(m, ()))}:
             counts[module] += users
     return dict(counts)
+
+
+def users_per_holding(customers: Collection[int], at: datetime) -> Counter[int]:
+    """Returns how many users have each holding at `at`, by holding id. Two queries, which read indexes and no users."""
+    counts: Counter[int] = Counter()
+    for periods in periods_at(customers, at):
+        counts.update(dict(periods.order_by().values_list("holding").annotate(Count("pk"))))
+    return counts
+
+
+def periods_at(customers: Collection[int], at: datetime) -> tuple[QuerySet[UserPeriod], QuerySet[UserPeriod]]:
+    """Returns the users' periods that cover `at`: open ones and those with an end apart, as their indexes are."""
+    begun = UserPeriod.objects.filter(customer__in=customers, starts_at__lte=at)
+    return begun.filter(ends_at=None), begun.filter(ends_at__gt=at)
 
 
 def period_at(user: CustomerUser, at: datetime) -> UserPeriod | None:

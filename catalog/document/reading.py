@@ -6,8 +6,8 @@ checked where it is read. docs/catalog.md describes the format for those who wri
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final, cast
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final, cast
 
 from catalog.document.entries import (
     CatalogDocument,
@@ -31,6 +31,8 @@ from catalog.kinds import KINDS, BadValue, Kind, Value
 FORMAT: Final = 1
 HEADER: Final = "planarium-catalog"
 SECTIONS: Final = ("owners", "modules", "tiers", "solutions", "groups", "features", "plans", "add_ons")
+_OFFERS: Final = ("plans", "add_ons")
+_RENAMED: Final = SECTIONS[1:]  # an owner is known by its name elsewhere too
 MODULE_TYPES: Final = ("site", "user", "satellite")
 COUNTS: Final = ("call", "user", "customer")
 SCOPES: Final = ("site", "user")
@@ -74,7 +76,8 @@ class _Reading:
     def __init__(self, names: Names) -> None:
         self.names = names
         self.faults = names.faults
-        self.sections: dict[str, dict[str, Node]] = {section: {} for section in SECTIONS}
+        self.sections: dict[str, dict[str, Record]] = {section: {} for section in SECTIONS}
+        self.former: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}  # code → what it was
 
     def open_file(self, root: Node) -> None:
         record = Record(root)
@@ -93,17 +96,51 @@ class _Reading:
         if problem:
             self.faults.add(node.place, f"{word!r} can't be a code here. {problem}")
             return
-        for other in ("plans", "add_ons") if section in ("plans", "add_ons") else (section,):
+        for other in _beside(section):
             first = self.sections[other].get(code)
             if first is not None:
                 self.faults.add(
                     node.place, f"{word!r} is defined twice; first in {first.place.file}, line {first.place.line}."
                 )
                 return
-        self.sections[section][code] = node
+        self.sections[section][code] = Record(node)
+
+    def _read_renames(self, known: Known) -> None:
+        """Reads every `was`. What has another code by now is nobody's name any longer, so nothing may refer to it."""
+        for section in _RENAMED:
+            held: Collection[str] = getattr(known, "offers" if section in _OFFERS else section)
+            names: Any = getattr(self.names, "offers" if section in _OFFERS else section)
+            for code, record in self.sections[section].items():
+                node = record.get("was")
+                word = node.word() if node else None
+                if node is None or word is None:
+                    continue
+                was = self.names.full_name(word) if section == "modules" else word
+                problem = self._rename_problem(section, code, was, held)
+                if problem:
+                    self.faults.add(node.place, problem)
+                    continue
+                self.former[section][code] = was
+                if was in names:
+                    names.remove(was) if isinstance(names, set) else names.pop(was)
+
+    def _rename_problem(self, section: str, code: str, was: str, held: Collection[str]) -> str:
+        """Returns why `was` can't have become `code`, in words; nothing when it can."""
+        if was == code:
+            return "That is its code already; leave `was` out."
+        if section == "modules" and was.partition(".")[0] != code.partition(".")[0]:
+            return "A module stays with its owner."
+        if any(was in self.sections[other] for other in _beside(section)):
+            return f"{was!r} is defined in these files too, so it isn't this one's former code."
+        if any(was in self.former[other].values() for other in _beside(section)):
+            return f"{was!r} has become something else in these files already."
+        if was in held and code in held:
+            return f"There are both {was!r} and {code!r} by now, so one can't become the other. Leave `was` out."
+        return ""
 
     def document(self, known: Known) -> CatalogDocument:
         names, sections = self.names, self.sections
+        self._read_renames(known)
         names.owners |= set(sections["owners"])
         names.modules |= dict.fromkeys(sections["modules"])
         names.tiers |= set(sections["tiers"])
@@ -125,8 +162,7 @@ class _Reading:
         return document
 
     def _records(self, section: str) -> Iterator[tuple[str, Record]]:
-        for code, node in self.sections[section].items():
-            record = Record(node)
+        for code, record in self.sections[section].items():
             yield code, record
             record.finish()
 
@@ -162,6 +198,7 @@ class _Reading:
                 unrestricted=record.flag("unrestricted", False),
                 requires=required,
                 sort=record.number("sort", 0, LARGEST_NUMBER) or 0,
+                was=self._was("modules", code),
             )
             if type_ is not None:
                 self.names.add_module(entry)
@@ -171,10 +208,14 @@ class _Reading:
         check_cycles(others | requires, self._places("modules"), "requires", self.faults)
 
     def _places(self, *sections: str) -> dict[str, Place]:
-        return {code: node.place for section in sections for code, node in self.sections[section].items()}
+        return {code: record.place for section in sections for code, record in self.sections[section].items()}
+
+    def _was(self, section: str, code: str) -> str:
+        return self.former[section].get(code, "")
 
     def _tiers(self, known: Known) -> Iterator[TierEntry]:
-        ranks = {rank: code for code, rank in known.tiers.items() if code not in self.sections["tiers"]}
+        told = {*self.sections["tiers"], *self.former["tiers"].values()}
+        ranks = {rank: code for code, rank in known.tiers.items() if code not in told}
         for code, record in self._records("tiers"):
             name = record.name(NAME_LENGTH)
             rank = record.get("rank", required=True)
@@ -182,7 +223,7 @@ class _Reading:
             if rank and ranks.setdefault(number, code) != code:
                 self.faults.add(rank.place, f"The tier {ranks[number]!r} has rank {number} already.")
             marker = self.names.module(record.get("user_marker"), "user")
-            yield TierEntry(record.place, code, name, number, marker)
+            yield TierEntry(record.place, code, name, number, marker, was=self._was("tiers", code))
 
     def _solutions(self) -> Iterator[SolutionEntry]:
         for code, record in self._records("solutions"):
@@ -192,11 +233,13 @@ class _Reading:
                 if self.names.knows(node, "tier", tier, self.names.tiers) and module is not None:
                     markers.append((tier, module))
             description = record.text("description", DESCRIPTION_LENGTH, lines=True)
-            yield SolutionEntry(record.place, code, record.name(NAME_LENGTH), description, tuple(markers))
+            name = record.name(NAME_LENGTH)
+            was = self._was("solutions", code)
+            yield SolutionEntry(record.place, code, name, description, tuple(markers), was=was)
 
     def _groups(self) -> Iterator[GroupEntry]:
         for code, record in self._records("groups"):
-            yield GroupEntry(record.place, code, record.name(NAME_LENGTH))
+            yield GroupEntry(record.place, code, record.name(NAME_LENGTH), was=self._was("groups", code))
 
     def _features(self) -> Iterator[FeatureEntry]:
         for code, record in self._records("features"):
@@ -216,6 +259,7 @@ class _Reading:
                 user=self.names.module(record.get("user"), "user"),
                 read_only_without_seat=record.flag("read_only_without_seat", True),
                 choices=tuple(self._choices(record, kind)),
+                was=self._was("features", code),
             )
             if kind is not None:
                 self.names.add_feature(entry)
@@ -287,6 +331,7 @@ class _Reading:
             needs=needs,
             excludes=excludes,
             max_quantity=None if is_plan else record.number("max_quantity", 1, LARGEST_NUMBER),
+            was=self._was("plans" if is_plan else "add_ons", code),
         )
         if entry.for_sale:
             self._check_for_sale(record, is_plan)
@@ -342,6 +387,11 @@ class _Reading:
             if entry.module and taken.setdefault(entry.module, entry.code) != entry.code:
                 self.faults.add(entry.place, f"{taken[entry.module]!r} has the module {entry.module!r} already.")
         check_cycles(includes, self._places("plans", "add_ons"), "includes", self.faults)
+
+
+def _beside(section: str) -> tuple[str, ...]:
+    """Returns the sections whose codes are one set with those of this one: plans and add-ons share theirs."""
+    return _OFFERS if section in _OFFERS else (section,)
 
 
 def _code_problem(section: str, code: str) -> str:

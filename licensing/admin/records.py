@@ -64,6 +64,7 @@ class UserPeriodAdmin(RecordAdmin):
 
 @admin.register(HoldingPeriod)
 class HoldingPeriodAdmin(RecordAdmin):
+    view_scopes = SEATS
     list_display = ("holding", "customer", "starts_at", "ends_at", "status", "set")
     list_filter = ("status",)
     list_select_related = ("holding", "customer", "set")

@@ -1,3 +1,4 @@
+from .impact import ImpactCustomer, ImpactFeature, ImpactReport
 from .package import ModuleLicense, Package
 from .period import EntitlementSet, Holding, HoldingPeriod, UserPeriod
 from .revision import CustomerRevision, RevisionEntry
@@ -11,6 +12,9 @@ __all__ = [
     "EntitlementSet",
     "Holding",
     "HoldingPeriod",
+    "ImpactCustomer",
+    "ImpactFeature",
+    "ImpactReport",
     "ModuleLicense",
     "Override",
     "Package",

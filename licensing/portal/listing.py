@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from django import forms
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -19,10 +18,10 @@ from customers.access import Access
 from customers.models import Customer, CustomerUser
 from customers.querysets import CustomerUserQuerySet
 from licensing.facts import HolderKind
-from licensing.models import Holding, UserPeriod
+from licensing.models import Holding
 from licensing.portal.choices import Board, make_board
 from licensing.seating import Assignable
-from licensing.selectors import seats_held
+from licensing.selectors import periods_at, seats_held, users_per_holding
 from licensing.services.seats import active_rows, inventory_of
 
 NO_PLAN = "none"
@@ -97,17 +96,8 @@ class Crowd:
 
 def load_crowd(customer: Customer) -> Crowd:
     """Returns the crowd of now, in three queries that read indexes and no users."""
-    now = timezone.now()
-    counts: Counter[int] = Counter()
-    for periods in _current(customer, now):
-        counts.update(dict(periods.order_by().values_list("holding").annotate(Count("pk"))))
+    counts = users_per_holding([customer.pk], timezone.now())
     return Crowd(Holding.objects.in_bulk(counts), counts)
-
-
-def _current(customer: Customer, at: datetime) -> tuple[QuerySet[UserPeriod], QuerySet[UserPeriod]]:
-    """Returns the periods in force, open ones and those with an end apart, as their indexes are."""
-    begun = UserPeriod.objects.filter(customer=customer, starts_at__lte=at)
-    return begun.filter(ends_at=None), begun.filter(ends_at__gt=at)
 
 
 def held_by(users: Iterable[CustomerUser]) -> dict[int, frozenset[str]]:
@@ -163,7 +153,7 @@ def _plan(board: Board, wanted: str) -> Callable[[Holding], bool] | None:
 def _has_one_of(customer: Customer, holdings: Sequence[int]) -> Q:
     """Returns the condition that a user has one of these holdings now."""
     condition = Q()
-    for periods in _current(customer, timezone.now()):
+    for periods in periods_at([customer.pk], timezone.now()):
         condition |= Q(Exists(periods.filter(user=OuterRef("pk"), holding__in=holdings)))
     return condition
 

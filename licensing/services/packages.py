@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -69,7 +70,7 @@ def issue_package(commit: Commit, subscription: Subscription) -> Issued:
         deployment_type=1,
         **header,
     )
-    ModuleLicense.objects.bulk_create([_license(package, row, commit) for row in rows])
+    ModuleLicense.objects.bulk_create([license_of(package, row, commit.at) for row in rows])
     commit.changed()
     _record(commit, "package.issued", package)
     superfluous = superfluous_of(package)
@@ -131,6 +132,11 @@ def _activate(commit: Commit, package: Package) -> None:
 
 def _items(commit: Commit) -> list[CompiledItem]:
     items = SubscriptionItem.objects.filter(customer=commit.customer).in_force(commit.at).select_related("version")
+    return compiled_items(items)
+
+
+def compiled_items(items: Iterable[SubscriptionItem]) -> list[CompiledItem]:
+    """Returns what `compile_rows` is told of items (with their versions at hand): those of one version add up."""
     quantities: dict[int, int] = {}
     versions: dict[int, Any] = {}
     for item in items:
@@ -149,15 +155,16 @@ def _header(customer: Customer) -> dict[str, str]:
     }
 
 
-def _license(package: Package, row: Row, commit: Commit) -> ModuleLicense:
+def license_of(package: Package, row: Row, registered: datetime) -> ModuleLicense:
+    """Returns the record, not yet saved, that a compiled row makes in a package."""
     fields = {name: getattr(row, name) for name in row.__slots__ if name != "order"}
     return ModuleLicense(
         package=package,
-        customer=commit.customer,
+        customer_id=package.customer_id,
         module_version=package.license_version,
         allowed_user_type=row.allowed_user_type,
         encrypted_check=row.check(package.license_version),
-        registered=commit.at,
+        registered=registered,
         **fields,
     )
 
