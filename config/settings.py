@@ -33,7 +33,10 @@ API_KEY_MEMORY_SECONDS = env.float("API_KEY_MEMORY_SECONDS", 1.0)
 # How often the collected "last used" of API keys is written; 0: only when asked for.
 KEY_USE_WRITTEN_EVERY_SECONDS = env.float("KEY_USE_WRITTEN_EVERY_SECONDS", 0 if TESTING else 30)
 # What delivers which topic of the outbox.
-OUTBOX_HANDLERS = {"mail": "customers.outbox.send_mail"}
+OUTBOX_HANDLERS = {
+    "mail": "customers.outbox.send_mail",
+    "impact": "licensing.services.impacting.deliver_impact",
+}
 # How many entitlement sets (immutable, about 10 kB each) one worker keeps in memory.
 SET_MEMORY_ENTRIES = env.int("SET_MEMORY_ENTRIES", 4096)
 

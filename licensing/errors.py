@@ -165,6 +165,21 @@ class NothingToActivate(Refusal):
     title = "Nothing to activate"
 
 
+class NothingToCompare(Refusal):
+    """A draft that can't be published as it is has no impact that could be worked out."""
+
+    code = "nothing_to_compare"
+    title = "Nothing to compare"
+
+    def __init__(self, version: str, faults: Sequence[str]) -> None:
+        super().__init__(
+            f"{version} can't be published as it is: {' '.join(faults)}",
+            blocking={"kind": "version", "code": version},
+            next_action="Mend the draft, then look at its impact again.",
+            details={"faults": list(faults)},
+        )
+
+
 class WouldNotFit(Refusal):
     """A pending package has fewer seats than are held; `details.superfluous` lists what to remove."""
 

@@ -3,6 +3,7 @@
 from .comparing import Diff, FeatureChange, TermChange, diff
 from .drafts import DraftFacts, GrantFacts, OtherOffer, PublishedDefinition, TierFacts, VersionKey
 from .flattening import flatten
+from .merging import Merge, Says, Side, merge
 from .shape import (
     SITE,
     USER,
@@ -27,10 +28,13 @@ __all__ = [
     "FeatureDefinition",
     "GrantFacts",
     "IncludeContent",
+    "Merge",
     "ModuleContent",
     "OfferContent",
     "OtherOffer",
     "PublishedDefinition",
+    "Says",
+    "Side",
     "TermChange",
     "TierFacts",
     "VersionContent",
@@ -38,4 +42,5 @@ __all__ = [
     "diff",
     "digest",
     "flatten",
+    "merge",
 ]

@@ -13,7 +13,6 @@ class ImpactReport(models.Model):
         WAITING = "waiting", "waiting"
         RUNNING = "running", "running"
         DONE = "done", "done"
-        FAILED = "failed", "failed"
 
     version = models.ForeignKey("catalog.Version", models.CASCADE, related_name="impact_reports")
     digest = models.CharField(max_length=64, help_text="Of the content that was looked at.")
@@ -21,7 +20,6 @@ class ImpactReport(models.Model):
     at = models.DateTimeField(help_text="As of when customers were looked at.")
     account = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     state = models.CharField(max_length=16, choices=State, default=State.WAITING)
-    fault = models.TextField(blank=True)
     total = models.PositiveIntegerField(default=0, help_text="Customers to look at.")
     done = models.PositiveIntegerField(default=0, help_text="Customers looked at.")
     last_customer = models.BigIntegerField(default=0, help_text="Where an interrupted run goes on.")

@@ -24,8 +24,8 @@ from customers.actor import Actor
 from licensing.compiling import CompiledItem, compile_rows
 from licensing.differences import Effect
 from licensing.errors import NothingToCompare
-from licensing.facts import Holding as HoldingFact
 from licensing.facts import HolderKind
+from licensing.facts import Holding as HoldingFact
 from licensing.impact import Impact, impact
 from licensing.models import Holding, ImpactCustomer, ImpactFeature, ImpactReport, Package, SubscriptionItem
 from licensing.selectors import Timeline, holding_fact, load_timelines, users_per_holding
@@ -199,7 +199,11 @@ def _write(report: ImpactReport, looked: Sequence[_Looked]) -> None:
 
 def _add_features(report: ImpactReport, total: Impact) -> None:
     rows = {row.code: row for row in ImpactFeature.objects.filter(report=report, code__in=total.names)}
-    new = {code: ImpactFeature(report=report, code=code, name=name) for code, name in total.names.items() if code not in rows}
+    new = {
+        code: ImpactFeature(report=report, code=code, name=name)
+        for code, name in total.names.items()
+        if code not in rows
+    }
     for (code, effect), users in total.features.items():
         row = rows.get(code) or new[code]
         setattr(row, effect.value, getattr(row, effect.value) + users)

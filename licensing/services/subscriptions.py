@@ -83,6 +83,61 @@ def change_items(
     return Subscribed(subscription, issued)
 
 
+def move_to_version(
+    *, customer: Customer, actor: Actor, version: Version, at: datetime | None = None, dry_run: bool = False
+) -> Subscribed:
+    """Moves what the customer has of a plan or add-on to another version of it, and issues the package that follows.
+
+    Raises ItemsRefused where the customer doesn't have it, where the version isn't in effect, or where what the new
+    version needs or excludes is in the way. One that the customer is on already changes nothing.
+    """
+    with customer_commit(customer=customer, actor=actor, cause="version.moved", at=at, dry_run=dry_run) as commit:
+        subscription = Subscription.objects.running().filter(customer=customer).first()
+        now = [item for item in _in_force(commit) if item.version.offer_id == version.offer_id]
+        if subscription is None or not now:
+            message = f"{customer} doesn't have {version.offer.code}."
+            raise ItemsRefused([{"code": "not_held", "offer": version.offer.code, "message": message}])
+        if not version.is_frozen or version.is_scheduled(commit.at):
+            message = f"{version} isn't in effect."
+            raise ItemsRefused([{"code": "not_in_effect", "offer": version.offer.code, "message": message}])
+        stands = {item.version.offer.code: (item.version, item.quantity) for item in _in_force(commit)}
+        faults = item_faults(stands | {version.offer.code: (version, sum(item.quantity for item in now))})
+        if faults:
+            raise ItemsRefused(faults)
+        moved = [item for item in now if item.version_id != version.pk]
+        for item in moved:
+            _move(commit, item, version)
+        if moved:
+            _record_move(commit, moved[0].version, version)
+        issued = issue_package(commit, subscription)
+    return Subscribed(subscription, issued)
+
+
+def _move(commit: Commit, item: SubscriptionItem, version: Version) -> None:
+    ends_at, item.ends_at = item.ends_at, commit.at
+    item.save(update_fields=["ends_at"])
+    SubscriptionItem.objects.create(
+        customer=commit.customer,
+        subscription=item.subscription,
+        version=version,
+        quantity=item.quantity,
+        starts_at=commit.at,
+        ends_at=ends_at,
+    )
+
+
+def _record_move(commit: Commit, was: Version, now: Version) -> None:
+    audit.record(
+        actor=commit.actor,
+        action=commit.cause,
+        object_type="subscription",
+        object_code=commit.customer.code,
+        customer=commit.customer,
+        changes={now.offer.code: [was.number, now.number]},
+        at=commit.at,
+    )
+
+
 def _set_items(commit: Commit, subscription: Subscription, wanted: Mapping[str, int]) -> Issued:
     _refuse_bad_quantities(wanted)
     now = {i.version.offer.code: i for i in _in_force(commit)}
@@ -148,10 +203,14 @@ def _on_sale(code: str, at: datetime) -> Version:
 
 
 def item_faults(items: Mapping[str, tuple[Version, int]]) -> list[dict[str, Any]]:
-    """Returns everything wrong with offers that stand together: needs, excludes, and at most how many."""
+    """Returns everything wrong with versions (offer code → version, quantity) that stand together."""
+    return content_faults({code: (version.content or {}, quantity) for code, (version, quantity) in items.items()})
+
+
+def content_faults(items: Mapping[str, tuple[Mapping[str, Any], int]]) -> list[dict[str, Any]]:
+    """Returns everything wrong with contents that stand together: needs, excludes, and at most how many."""
     faults = []
-    for code, (version, quantity) in sorted(items.items()):
-        content: Mapping[str, Any] = version.content or {}
+    for code, (content, quantity) in sorted(items.items()):
         rules = content["rules"]
         missing = [other for other in rules["needs"] if other not in items]
         clashing = [other for other in rules["excludes"] if other in items]
