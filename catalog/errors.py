@@ -224,6 +224,18 @@ class OtherThanPreviewed(Refusal):
         )
 
 
+class CatalogChangedSince(Refusal):
+    code = "catalog_changed_since"
+    title = "The catalog has changed meanwhile"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The catalog has changed since these files were compared with it, so nothing was applied.",
+            blocking={"kind": "catalog", "code": "catalog"},
+            next_action="Look at what they would change now, and confirm that.",
+        )
+
+
 class EffectiveInThePast(Refusal):
     code = "effective_in_the_past"
     status = 400

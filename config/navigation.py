@@ -14,6 +14,7 @@ from django.utils.functional import SimpleLazyObject
 
 from customers.access import Access, access_of
 from licensing.portal.gate import has_choice
+from licensing.portal.impact import may_see_impact
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -44,6 +45,8 @@ _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("Add-ons", "catalog.AddOn"),
         ("Versions", "catalog.Version"),
         ("Features", "catalog.Feature"),
+        ("Import & export", "catalog_files"),
+        ("Impact", "impact"),
     ),
     "Customers": (
         ("Customers", "portal:customers"),
@@ -67,6 +70,8 @@ _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 _OPEN_TO: Final[dict[str, Callable[[Access], bool]]] = {
     "admin:index": lambda access: access.actor.account is not None and access.actor.account.is_staff,
     "portal:customers": has_choice,
+    "impact": may_see_impact,
+    "catalog_files": lambda access: access.allows("catalog:draft"),
     "figures": lambda access: access.allows("customers:read"),
 }
 _OPEN_TO_ALL: Final = frozenset({"plans"})  # signed in or not

@@ -4,17 +4,24 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from catalog.views.files import CatalogDownload, CatalogFiles
 from catalog.views.plans import PlanComparison
 from config.health import healthz, readyz
 from config.pages import home
 from config.styleguide import styleguide
 from config.your_account import your_account
 from licensing.portal.figures import FiguresPage
+from licensing.portal.impact import ImpactByCustomer, ImpactByFeature, ImpactReports
 from licensing.portal.searching import Search
 
 urlpatterns = [
     path("", home, name="home"),
+    path("catalog/files/", CatalogFiles.as_view(), name="catalog_files"),
+    path("catalog/files/catalog.yaml", CatalogDownload.as_view(), name="catalog_download"),
     path("figures/", FiguresPage.as_view(), name="figures"),
+    path("impact/", ImpactReports.as_view(), name="impact"),
+    path("impact/<int:report>/", ImpactByFeature.as_view(), name="impact_report"),
+    path("impact/<int:report>/customers/", ImpactByCustomer.as_view(), name="impact_customers"),
     path("search/", Search.as_view(), name="search"),
     path("plans/", PlanComparison.as_view(), name="plans"),
     path("styleguide/", styleguide, name="styleguide"),

@@ -1,6 +1,6 @@
 """What a version says: its frozen shape, how a draft becomes it, what must hold, what two of them differ in. Pure."""
 
-from .comparing import Diff, FeatureChange, TermChange, diff
+from .comparing import Diff, DiffLine, FeatureChange, TermChange, diff
 from .drafts import DraftFacts, GrantFacts, OtherOffer, PublishedDefinition, TierFacts, VersionKey
 from .flattening import flatten
 from .merging import Merge, Says, Side, merge
@@ -22,6 +22,7 @@ __all__ = [
     "USER",
     "ChoiceContent",
     "Diff",
+    "DiffLine",
     "DraftFacts",
     "FeatureChange",
     "FeatureContent",

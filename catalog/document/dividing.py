@@ -57,8 +57,8 @@ def settle(wanted: Sequence[int]) -> list[int]:
     for index, place in enumerate(wanted):
         length = bisect_right(lowest, place)
         before.append(ends[length - 1] if length else -1)
-        lowest[length:length + 1] = [place]
-        ends[length:length + 1] = [index]
+        lowest[length : length + 1] = [place]
+        ends[length : length + 1] = [index]
     kept = set(_chain(ends[-1], before)) if ends else set()
     first = min((wanted[index] for index in kept), default=0)
     settled: list[int] = []

@@ -6,8 +6,8 @@ checked where it is read. docs/catalog.md describes the format for those who wri
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final, cast
+from collections.abc import Iterator, Sequence
+from typing import Final, cast
 
 from catalog.document.entries import (
     CatalogDocument,
@@ -26,13 +26,12 @@ from catalog.document.entries import (
 from catalog.document.faults import Fault, Faults
 from catalog.document.names import CODE, MODULE, NOTHING, OWNER, Known, Names, check_cycles
 from catalog.document.nodes import Node, Record, Source, compose
+from catalog.document.renames import Former, beside, read_renames
 from catalog.kinds import KINDS, BadValue, Kind, Value
 
 FORMAT: Final = 1
 HEADER: Final = "planarium-catalog"
 SECTIONS: Final = ("owners", "modules", "tiers", "solutions", "groups", "features", "plans", "add_ons")
-_OFFERS: Final = ("plans", "add_ons")
-_RENAMED: Final = SECTIONS[1:]  # an owner is known by its name elsewhere too
 MODULE_TYPES: Final = ("site", "user", "satellite")
 COUNTS: Final = ("call", "user", "customer")
 SCOPES: Final = ("site", "user")
@@ -77,7 +76,7 @@ class _Reading:
         self.names = names
         self.faults = names.faults
         self.sections: dict[str, dict[str, Record]] = {section: {} for section in SECTIONS}
-        self.former: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}  # code → what it was
+        self.former: Former = {}
 
     def open_file(self, root: Node) -> None:
         record = Record(root)
@@ -96,7 +95,7 @@ class _Reading:
         if problem:
             self.faults.add(node.place, f"{word!r} can't be a code here. {problem}")
             return
-        for other in _beside(section):
+        for other in beside(section):
             first = self.sections[other].get(code)
             if first is not None:
                 self.faults.add(
@@ -105,42 +104,9 @@ class _Reading:
                 return
         self.sections[section][code] = Record(node)
 
-    def _read_renames(self, known: Known) -> None:
-        """Reads every `was`. What has another code by now is nobody's name any longer, so nothing may refer to it."""
-        for section in _RENAMED:
-            held: Collection[str] = getattr(known, "offers" if section in _OFFERS else section)
-            names: Any = getattr(self.names, "offers" if section in _OFFERS else section)
-            for code, record in self.sections[section].items():
-                node = record.get("was")
-                word = node.word() if node else None
-                if node is None or word is None:
-                    continue
-                was = self.names.full_name(word) if section == "modules" else word
-                problem = self._rename_problem(section, code, was, held)
-                if problem:
-                    self.faults.add(node.place, problem)
-                    continue
-                self.former[section][code] = was
-                if was in names:
-                    names.remove(was) if isinstance(names, set) else names.pop(was)
-
-    def _rename_problem(self, section: str, code: str, was: str, held: Collection[str]) -> str:
-        """Returns why `was` can't have become `code`, in words; nothing when it can."""
-        if was == code:
-            return "That is its code already; leave `was` out."
-        if section == "modules" and was.partition(".")[0] != code.partition(".")[0]:
-            return "A module stays with its owner."
-        if any(was in self.sections[other] for other in _beside(section)):
-            return f"{was!r} is defined in these files too, so it isn't this one's former code."
-        if any(was in self.former[other].values() for other in _beside(section)):
-            return f"{was!r} has become something else in these files already."
-        if was in held and code in held:
-            return f"There are both {was!r} and {code!r} by now, so one can't become the other. Leave `was` out."
-        return ""
-
     def document(self, known: Known) -> CatalogDocument:
         names, sections = self.names, self.sections
-        self._read_renames(known)
+        self.former = read_renames(sections, names, known)
         names.owners |= set(sections["owners"])
         names.modules |= dict.fromkeys(sections["modules"])
         names.tiers |= set(sections["tiers"])
@@ -211,10 +177,10 @@ class _Reading:
         return {code: record.place for section in sections for code, record in self.sections[section].items()}
 
     def _was(self, section: str, code: str) -> str:
-        return self.former[section].get(code, "")
+        return self.former.get(section, {}).get(code, "")
 
     def _tiers(self, known: Known) -> Iterator[TierEntry]:
-        told = {*self.sections["tiers"], *self.former["tiers"].values()}
+        told = {*self.sections["tiers"], *self.former.get("tiers", {}).values()}
         ranks = {rank: code for code, rank in known.tiers.items() if code not in told}
         for code, record in self._records("tiers"):
             name = record.name(NAME_LENGTH)
@@ -387,11 +353,6 @@ class _Reading:
             if entry.module and taken.setdefault(entry.module, entry.code) != entry.code:
                 self.faults.add(entry.place, f"{taken[entry.module]!r} has the module {entry.module!r} already.")
         check_cycles(includes, self._places("plans", "add_ons"), "includes", self.faults)
-
-
-def _beside(section: str) -> tuple[str, ...]:
-    """Returns the sections whose codes are one set with those of this one: plans and add-ons share theirs."""
-    return _OFFERS if section in _OFFERS else (section,)
 
 
 def _code_problem(section: str, code: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-from catalog.document.entries import CatalogDocument, FeatureEntry, ModuleEntry, OfferEntry, SolutionEntry
+from catalog.document.entries import CatalogDocument, FeatureEntry, ModuleEntry, OfferEntry, SolutionEntry, TierEntry
 from catalog.document.reading import FORMAT, HEADER
 from catalog.kinds import KINDS, UNLIMITED, Value
 
@@ -84,8 +84,7 @@ class _Writer:
         yield f"{HEADER}: {FORMAT}"
         yield from _short("owners", {e.code: {"name": e.name, "license_url": e.license_url} for e in document.owners})
         yield from _short("modules", {self._name(e.code): self._module(e) for e in document.modules})
-        tiers = {e.code: {"name": e.name, "rank": e.rank, "user_marker": self._code(e.user_marker)} for e in document.tiers}
-        yield from _short("tiers", tiers)
+        yield from _short("tiers", {e.code: self._tier(e) for e in document.tiers})
         yield from _long("solutions", {e.code: self._solution(e) for e in document.solutions})
         yield from _short("groups", {e.code: {"name": e.name} for e in document.groups})
         yield from _long("features", {e.code: self._feature(e) for e in document.features})
@@ -108,6 +107,9 @@ class _Writer:
             "requires": self._code(entry.requires),
             "sort": entry.sort or None,
         }
+
+    def _tier(self, entry: TierEntry) -> dict[str, Any]:
+        return {"name": entry.name, "rank": entry.rank, "user_marker": self._code(entry.user_marker)}
 
     def _solution(self, entry: SolutionEntry) -> dict[str, Any]:
         markers = {tier: self._code(module) for tier, module in entry.site_markers}
@@ -228,7 +230,7 @@ def _one_line(value: Any, *, inside: bool = False) -> str:
 _UNSAFE: Final = re.compile("[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _PLAIN: Final = re.compile(r"[^\W_](?:[^:#\n]|:(?! |\Z)|(?<! )#)*\Z")
 _PLAIN_INSIDE: Final = re.compile(r"[^\W_](?:[^][{},?:#\n]|(?<! )#)*\Z")
-_RESOLVER: Final = yaml.resolver.Resolver()
+_RESOLVER: Final[Any] = yaml.resolver.Resolver()
 _STRING: Final = "tag:yaml.org,2002:str"
 
 

@@ -24,7 +24,7 @@ from catalog.document import (
 )
 from catalog.errors import PublishFault, PublishingNeedsReview, PublishRefused
 from catalog.models import Offer, Version
-from catalog.services import drafting, publishing
+from catalog.services import drafting, publishing, rebasing
 from catalog.services.conflicts import find_conflicts
 from catalog.services.defining import Change, Definitions
 from catalog.services.exporting import Statement, statements
@@ -169,6 +169,7 @@ class _Drafts:
         try:
             if not draft.changelog and draft.offer.versions.frozen().exists():
                 draft = self._write_changelog(draft)
+            draft = rebasing.keep_as_drafted(version=draft, actor=self._actor, at=self._at)  # the file says it all
             return publishing.publish(version=draft, actor=self._actor, at=self._at, four_eyes=False)
         except PublishRefused as refusal:
             self._failed.add(entry.code)

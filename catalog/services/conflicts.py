@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any, Final
 
@@ -16,13 +16,14 @@ MODULE_TYPES: Final = {"site": Module.Type.SITE, "satellite": Module.Type.SATELL
 
 def find_conflicts(document: CatalogDocument) -> list[Fault]:
     """Returns what the catalog holds for good and the document would change, and modules that would no longer suit."""
+    rules: tuple[Callable[[CatalogDocument], Iterator[Fault]], ...]
     rules = (_published_codes, _published_features, _offer_types, _module_uses)
     return list(chain.from_iterable(rule(document) for rule in rules))
 
 
 def _published_codes(document: CatalogDocument) -> Iterator[Fault]:
     """A code that a published version tells is known to others, and stays (K-7)."""
-    renamed = {
+    renamed: dict[str, list[Entry]] = {
         "module": [entry for entry in document.modules if entry.was],
         "tier": [entry for entry in document.tiers if entry.was],
         "solution": [entry for entry in document.solutions if entry.was],

@@ -254,13 +254,13 @@ class Definitions:
         """Takes modules from the offers that give them to one another; the database allows each to one at a time."""
         wanted = {entry.code: entry.module for entry in entries}
         names = {row.pk: name for name, row in self.modules.items()}
-        for code in wanted:
+        for code, module in wanted.items():
             row = self.offers.get(code)
             held = names.get(row.module_id) if row else None
-            if row and held and held != wanted[code] and held in wanted.values():
+            if row and held and held != module and held in wanted.values():
                 if not self.is_rehearsal:
                     Offer.objects.filter(pk=row.pk).update(for_sale=False, module=None)
-                self._note("offer", code, {"module": [held, wanted[code]]})
+                self._note("offer", code, {"module": [held, module]})
                 row.for_sale, row.module = False, None
 
     # ── One row after the other ─────────────────────────────────────────────

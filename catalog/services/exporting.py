@@ -164,8 +164,9 @@ def _told(drafts: bool) -> list[tuple[Offer, Statement]]:
         sold |= drafted.keys()
     said = statements(told.values())
     pks = {offer.code: offer.pk for offer in offers}
-    wanted = _with_named(sold, {pk: said[version.pk] for pk, version in told.items()}, pks)
-    return [(offer, said[told[offer.pk].pk] if offer.pk in told else Statement()) for offer in offers if offer.pk in wanted]
+    told_as = {pk: said[version.pk] for pk, version in told.items()}
+    wanted = _with_named(sold, told_as, pks)
+    return [(offer, told_as.get(offer.pk, Statement())) for offer in offers if offer.pk in wanted]
 
 
 def _with_named(first: Collection[int], said: Mapping[int, Statement], pks: Mapping[str, int]) -> set[int]:

@@ -29,7 +29,7 @@ from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier
 
 Names = Mapping[int | None, str]  # primary key of a module → owner.module
 
-_PLACES_PER_GROUP = 1_000_000
+PLACES_PER_GROUP = 1_000_000
 _MODULE_FIELDS = (
     "name",
     "type",
@@ -173,7 +173,7 @@ def _definitions(names: Names) -> dict[int, FeatureDefinition]:
 def _positions() -> dict[str, int]:
     """Returns a number per feature that orders all of them, and stays when features are added elsewhere."""
     rows = Feature.objects.order_by().values_list("code", "group__position", "position")
-    return {code: group * _PLACES_PER_GROUP + place for code, group, place in rows}
+    return {code: group * PLACES_PER_GROUP + place for code, group, place in rows}
 
 
 def _counterparts(names: Names) -> dict[str, frozenset[str]]:

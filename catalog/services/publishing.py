@@ -67,7 +67,7 @@ def preview(*, version: Version, at: datetime) -> Preview:
 
 def superseding(version: Version) -> Version | None:
     """Returns the newest published version of the draft's offer if it is newer than the draft's base."""
-    base = version.base.number if version.base is not None else 0  # type: ignore[attr-defined]
+    base = version.base.number if version.base is not None else 0
     newer: Any = Version.objects.filter(offer=version.offer_id, state=Version.State.PUBLISHED, number__gt=base)
     found: Version | None = newer.select_related("offer").order_by("-number").first()
     return found

@@ -42,11 +42,14 @@ def audit(
 
 
 def steps_of(version: Version) -> Sequence[AuditEvent]:
-    """Returns the steps of a version's life so far, oldest first, with who took each and what they said."""
+    """Returns the steps of a version's life so far, oldest first, with `what` it was, who took it and what they said."""
     offer: Any = version.offer
     drafted = Q(action__in=_STEPS, at__gte=version.created_at)
     if version.published_at is not None:
         drafted &= Q(at__lte=version.published_at)
     numbered = Q(action__startswith="version.", changes__version=version.number) if version.number else Q(pk=None)
     events = AuditEvent.objects.filter(drafted | numbered, object_type=offer.type, object_code=offer.code)
-    return list(events.order_by("at", "pk"))
+    steps: list[Any] = list(events.order_by("at", "pk"))
+    for step in steps:
+        step.what = step.action.partition(".")[2].replace("_", " ").capitalize()
+    return steps

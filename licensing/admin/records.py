@@ -25,7 +25,7 @@ class RecordAdmin(ReadOnlyAdmin, ModelAdmin):
 
 @admin.register(CustomerRevision)
 class CustomerRevisionAdmin(RecordAdmin):
-    list_display = ("customer", "number", "stamp")
+    list_display = fields = ("customer", "number", "stamp")
     list_select_related = ("customer",)
     search_fields = ("customer__code",)
 

@@ -59,7 +59,7 @@ def test_without_the_script_search_is_a_page(page: Page, sign_in: SignIn, kari: 
 
 def test_the_menu_of_a_phone_opens_and_closes(page: Page, sign_in: SignIn, kari: Account) -> None:
     sign_in(kari)
-    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.set_viewport_size(PHONE)
     page.goto("/portal/fjordlys/")
     link, menu = page.get_by_role("link", name="Users & seats").first, page.get_by_role("button", name="Menu")
     expect(page.get_by_role("navigation", name="Main")).to_be_hidden()

@@ -123,7 +123,8 @@ def test_the_worker_does_it_and_goes_on_where_it_was_stopped(
 ) -> None:
     monkeypatch.setattr(impacting, "BATCH", 1)
     report = request_impact(version=draft(market, quotes=None), actor=SYSTEM, at=NOW)
-    write, written = impacting._write, []
+    write = impacting._write
+    written: list[Any] = []
 
     def stops_after_one(*args: Any) -> None:
         if written:
