@@ -1,6 +1,5 @@
-"""The catalog as code: YAML files read into frozen data, with every fault and its place, and written. Pure."""
+"""The catalog as code: YAML files read into frozen data, with every fault and its place. Pure."""
 
-from catalog.document.dividing import divide
 from catalog.document.entries import (
     CatalogDocument,
     ChoiceEntry,
@@ -18,7 +17,6 @@ from catalog.document.faults import BadDocument, Fault
 from catalog.document.names import NOTHING, Known, KnownFeature, KnownModule, KnownOffer
 from catalog.document.nodes import Source
 from catalog.document.reading import parse
-from catalog.document.writing import normalise, write
 
 __all__ = [
     "NOTHING",
@@ -40,8 +38,5 @@ __all__ = [
     "SolutionEntry",
     "Source",
     "TierEntry",
-    "divide",
-    "normalise",
     "parse",
-    "write",
 ]
