@@ -76,5 +76,8 @@ def _is_raised(before: Decision | None, after: Decision | None) -> bool:
         return _access(after) > _access(before)
     if before.value is None or after.value is None:
         return before.value is None
-    rank, choices = after.feature.behaviour.rank, after.feature.choice_codes
+    # Two versions may know different choices; those that only one knows come after the fuller list.
+    known = max(before.feature.choice_codes, after.feature.choice_codes, key=lambda codes: (len(codes), codes))
+    strange = {str(value) for value in (before.value, after.value)} - set(known) if known else set()
+    rank, choices = after.feature.behaviour.rank, (*known, *sorted(strange))
     return rank(after.value, choices) > rank(before.value, choices)
