@@ -72,7 +72,8 @@ def record_all(*, actor: Actor, events: Iterable[Event], at: datetime) -> None:
 
 
 def trail_of(**known_as: Any) -> dict[str, Any]:
-    """Returns the newest events about one object, each with `what` was done and what was `told`: names, was and is.
+    """Returns the newest events about one object, each with `what` was done and what was `told`: names, was and is,
+    by name, since databases keep the members of JSON in an order of their own.
 
     `known_as` are the fields of AuditEvent that name the object; without a code there is nothing to look for.
     """
@@ -81,7 +82,7 @@ def trail_of(**known_as: Any) -> dict[str, Any]:
     found: list[Any] = list(AuditEvent.objects.filter(**known_as)[: NEWEST + 1])
     for event in found:
         event.what = event.action.replace(".", " ").replace("_", " ").capitalize()
-        event.told = [_told(name, value) for name, value in event.changes.items()]
+        event.told = sorted(_told(name, value) for name, value in event.changes.items())
     return {"events": list(islice(found, NEWEST)), "has_more_events": len(found) > NEWEST}
 
 

@@ -153,10 +153,10 @@ def test_the_history_tells_what_was_and_what_is(root: Account) -> None:
     (event,) = events(root, FeatureFactory(code="chat"))
     assert event.what == "Feature changed"
     assert event.told == [
-        ("Sort order", "1", "0"),
+        ("Codes", "", "–"),
         ("For sale", "", "yes"),
         ("Seen", "", "4 Mar 2026, 14:05"),
-        ("Codes", "", "–"),
+        ("Sort order", "1", "0"),
     ]
 
 
