@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TypeAlias
 
 from customers.errors import Refusal
+
+Said: TypeAlias = bool | int | str  # what a draft says by itself at one place
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """What a draft and a newer version both changed since the base, differently. None: it is not said there."""
+
+    path: str
+    base: Said | None
+    theirs: Said | None
+    mine: Said | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +100,82 @@ class NotInReview(Refusal):
         )
 
 
+class NotApproved(Refusal):
+    code = "not_approved"
+    title = "The draft is not approved"
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"Nobody has approved {label}.",
+            blocking={"kind": "version", "code": label},
+            next_action="Have a publisher who did not edit it approve it first.",
+        )
+
+
+class AlreadyApproved(Refusal):
+    code = "already_approved"
+    title = "The draft is approved already"
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"{label} is approved as it is.",
+            blocking={"kind": "version", "code": label},
+            next_action="Publish it, or send it back.",
+        )
+
+
+class ApprovalOutdated(Refusal):
+    code = "approval_outdated"
+    title = "Something else was approved"
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"{label} would come to something else than what was approved.",
+            blocking={"kind": "version", "code": label},
+            next_action="Look at what it comes to now, and approve that.",
+        )
+
+
+class BaseSuperseded(Refusal):
+    code = "base_superseded"
+    title = "The draft stands on an older version"
+
+    def __init__(self, label: str, newer: str) -> None:
+        super().__init__(
+            f"{label} was begun before {newer} was published.",
+            blocking={"kind": "version", "code": newer},
+            next_action=f"Rebase the draft on {newer}, or discard it and begin again.",
+        )
+
+
+class BaseIsCurrent(Refusal):
+    code = "base_is_current"
+    title = "There is nothing to rebase on"
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"Nothing newer than what {label} was begun from is published.",
+            blocking={"kind": "version", "code": label},
+            next_action="Go on with the draft as it is.",
+        )
+
+
+class RebaseUndecided(Refusal):
+    """Both sides changed the same; `details["conflicts"]` lists each `path` with `base`, `theirs` and `mine`."""
+
+    code = "rebase_undecided"
+    title = "It is to be decided which change stays"
+
+    def __init__(self, label: str, conflicts: Sequence[Conflict]) -> None:
+        paths = ", ".join(conflict.path for conflict in conflicts)
+        super().__init__(
+            f"{label} and what was published meanwhile both changed {paths}.",
+            blocking={"kind": "draft", "code": label},
+            next_action="Choose mine or theirs for each.",
+            details={"conflicts": [asdict(conflict) for conflict in conflicts]},
+        )
+
+
 class AlreadyInReview(Refusal):
     code = "already_in_review"
     title = "The draft is in review already"
@@ -135,6 +224,18 @@ class OtherThanPreviewed(Refusal):
         )
 
 
+class CatalogChangedSince(Refusal):
+    code = "catalog_changed_since"
+    title = "The catalog has changed meanwhile"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The catalog has changed since these files were compared with it, so nothing was applied.",
+            blocking={"kind": "catalog", "code": "catalog"},
+            next_action="Look at what they would change now, and confirm that.",
+        )
+
+
 class EffectiveInThePast(Refusal):
     code = "effective_in_the_past"
     status = 400
@@ -151,11 +252,11 @@ class EffectiveInThePast(Refusal):
 class SecondPairOfEyesNeeded(Refusal):
     code = "four_eyes"
     status = 403
-    title = "Somebody else must publish this"
+    title = "A second pair of eyes is needed"
 
-    def __init__(self, who: str, label: str) -> None:
+    def __init__(self, who: str, label: str, verb: str) -> None:
         super().__init__(
-            f"{who} worked on {label}, so somebody else must publish it.",
+            f"{who} worked on {label}, so somebody else must {verb} it.",
             blocking={"kind": "version", "code": label},
             next_action="Ask another publisher.",
         )

@@ -212,6 +212,18 @@ def _value_field(feature: Any, value: object) -> forms.Field:
 # ── Steps in a version's life ───────────────────────────────────────────────
 
 
+class ApproveForm(forms.Form):
+    effective_from = forms.DateTimeField(
+        label="To take effect (UTC)",
+        required=False,
+        help_text="Empty: as soon as it is published.",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+    comment = forms.CharField(
+        label="Comment", required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3, "cols": 60})
+    )
+
+
 class PublishForm(forms.Form):
     effective_from = forms.DateTimeField(
         label="Takes effect (UTC)",

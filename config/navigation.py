@@ -45,6 +45,7 @@ _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("Add-ons", "catalog.AddOn"),
         ("Versions", "catalog.Version"),
         ("Features", "catalog.Feature"),
+        ("Import & export", "catalog_files"),
         ("Impact", "impact"),
     ),
     "Customers": (
@@ -70,6 +71,7 @@ _OPEN_TO: Final[dict[str, Callable[[Access], bool]]] = {
     "admin:index": lambda access: access.actor.account is not None and access.actor.account.is_staff,
     "portal:customers": has_choice,
     "impact": may_see_impact,
+    "catalog_files": lambda access: access.allows("catalog:draft"),
     "figures": lambda access: access.allows("customers:read"),
 }
 _OPEN_TO_ALL: Final = frozenset({"plans"})  # signed in or not

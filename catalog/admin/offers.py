@@ -25,7 +25,7 @@ class VersionInline(ReadOnlyAdmin, TabularInline):
 
     model = Version
     view_scopes = READ
-    fields = ("number", "state", "effective_from", "changelog", "published_by", "published_at")
+    fields = ("number", "stage", "effective_from", "changelog", "published_by", "published_at")
     readonly_fields = fields
     extra = 0
     show_change_link = True
@@ -33,6 +33,10 @@ class VersionInline(ReadOnlyAdmin, TabularInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
         rows: QuerySet[Version] = super().get_queryset(request).select_related("offer", "published_by")
         return rows.defer("content")
+
+    @admin.display(description="State")
+    def stage(self, version: Version) -> str:
+        return version.stage(timezone.now())
 
 
 def with_versions(offers: QuerySet[Any]) -> QuerySet[Any]:

@@ -9,7 +9,8 @@ from typing import Any
 from catalog.content import FeatureContent, VersionContent, diff
 from catalog.models import Version
 from catalog.services.mapping import frozen_content
-from catalog.services.publishing import preview
+from catalog.services.publishing import preview, superseding
+from catalog.services.trail import steps_of
 
 Context = dict[str, Any]
 
@@ -25,6 +26,7 @@ def content_context(version: Any, *, at: datetime) -> Context:
         "diff": diff(frozen_content(previous), content) if content and previous else None,
         "previous": previous,
         "scheduled": version.is_scheduled(at),
+        **_life(version),
     }
 
 
@@ -38,7 +40,20 @@ def preview_context(version: Any, *, at: datetime) -> Context:
         "groups": _by_group(seen.content),
         "diff": seen.diff if seen.previous else None,
         "previous": seen.previous,
+        "newer": superseding(version),
+        "is_outdated": version.is_approved and version.digest != seen.digest,
+        **_life(version),
     }
+
+
+def _life(version: Any) -> Context:
+    steps = steps_of(version)
+    return {"steps": steps, "last_said": next((step for step in reversed(steps) if step.reason), None)}
+
+
+def planned(version: Any, at: datetime) -> datetime:
+    """Returns the moment for which the draft was approved, if that is to come; else `at`."""
+    return max(at, version.effective_from or at)
 
 
 def _by_group(content: VersionContent | None) -> list[tuple[str, list[FeatureContent]]]:

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from catalog.admin.base import DRAFT, PUBLISH, CatalogAdmin, Refused, attempt, gone, tell
 from catalog.admin.drafts import ExtraModuleInline, GrantInline, IncludeInline, RuleInline
-from catalog.admin.reading import content_context, preview_context
+from catalog.admin.comparing import compare
+from catalog.admin.reading import content_context, planned, preview_context
+from catalog.admin.rebasing import rebase_context
 from catalog.errors import EffectiveInThePast, OtherThanPreviewed, PublishRefused
-from catalog.forms import PublishForm, ReasonForm
-from catalog.models import Version
-from catalog.services import drafting, publishing
+from catalog.forms import ApproveForm, PublishForm, ReasonForm
+from catalog.models import Offer, Version
+from catalog.services import drafting, publishing, rebasing
 from customers.admin_base import actor_of, holds
 
 View = Callable[[HttpRequest, Any], HttpResponse]
+
+COMMENT_LENGTH: Final = 2000
 
 _VERBS = ("drafted", "submitted", "approved", "published", "retired")
 # The scopes of which one is needed to take a step.
@@ -31,7 +36,9 @@ _NEEDED = {
     "draft": DRAFT,
     "submit": DRAFT,
     "discard": DRAFT,
+    "rebase": DRAFT,
     "send_back": PUBLISH,
+    "approve": PUBLISH,
     "publish": PUBLISH,
     "retire": PUBLISH,
 }
@@ -42,7 +49,7 @@ class VersionAdmin(CatalogAdmin):
     """Drafts begin at a plan, an add-on or a published version, and end published or discarded."""
 
     add_scopes = delete_scopes = ()
-    list_display = ("label", "offer", "number", "state", "effective_from", "changelog", "published_by")
+    list_display = ("label", "offer", "number", "stage", "effective_from", "changelog", "published_by")
     list_filter = ("state", "offer__type", "offer__solutions", "offer__tier")
     list_select_related = ("offer", "published_by")
     search_fields = ("offer__code", "offer__name", "changelog")
@@ -51,10 +58,10 @@ class VersionAdmin(CatalogAdmin):
     change_form_template = "admin/catalog/version/change_form.html"
     actions = ("submit_chosen",)
 
-    DRAFT_FACTS = ("offer", "state", "base", "drafted_by", "edited_by", "submitted_by")
+    DRAFT_FACTS = ("offer", "stage", "base", "drafted_by", "edited_by", "submitted_by", "approved_by", "approved_at")
     FROZEN_FACTS = (
-        *("offer", "number", "state", "changelog", "max_quantity", "effective_from", "base"),
-        *("drafted_by", "edited_by", "submitted_by", "approved_by", "published_by", "published_at"),
+        *("offer", "number", "stage", "changelog", "max_quantity", "effective_from", "base"),
+        *("drafted_by", "edited_by", "submitted_by", "approved_by", "approved_at", "published_by", "published_at"),
         *("retired_by", "retired_at", "digest"),
     )
 
@@ -67,6 +74,10 @@ class VersionAdmin(CatalogAdmin):
     @admin.display(description="Version", ordering="offer__code")
     def label(self, version: Version) -> str:
         return str(version)
+
+    @admin.display(description="State", ordering="state")
+    def stage(self, version: Version) -> str:
+        return version.stage(timezone.now())
 
     @admin.display(description="Edited by")
     def edited_by(self, version: Version) -> str:
@@ -92,8 +103,12 @@ class VersionAdmin(CatalogAdmin):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         version = kwargs.get("obj")
         if version is not None:
-            told = content_context if version.is_frozen else preview_context
-            context.update(told(version, at=timezone.now()), may=self._steps(request, version))
+            now = timezone.now()
+            if version.is_frozen:
+                told = content_context(version, at=now)
+            else:
+                told = preview_context(version, at=planned(version, now))
+            context.update(told, may=self._steps(request, version))
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return response
 
@@ -103,7 +118,9 @@ class VersionAdmin(CatalogAdmin):
         return {
             "draft": drafts and version.is_frozen,
             "submit": drafts and state == Version.State.DRAFT,
+            "rebase": drafts and not version.is_frozen and publishing.superseding(version) is not None,
             "send_back": publishes and state == Version.State.IN_REVIEW,
+            "approve": publishes and state == Version.State.IN_REVIEW,
             "publish": publishes and not version.is_frozen,
             "discard": drafts and not version.is_frozen,
             "retire": publishes and state == Version.State.PUBLISHED,
@@ -135,8 +152,8 @@ class VersionAdmin(CatalogAdmin):
         for version in queryset.select_related("offer"):
             self._submit(request, version)
 
-    def _submit(self, request: HttpRequest, version: Any) -> None:
-        who: Any = {"actor": actor_of(request), "at": timezone.now()}
+    def _submit(self, request: HttpRequest, version: Any, comment: str = "") -> None:
+        who: Any = {"actor": actor_of(request), "at": timezone.now(), "comment": comment}
         attempt(request, lambda: drafting.submit(version=version, **who), f"{version.offer.name} is in review.")
 
     # ── Steps ───────────────────────────────────────────────────────────────
@@ -146,6 +163,8 @@ class VersionAdmin(CatalogAdmin):
             "draft": self._draft_view,
             "submit": self._submit_view,
             "publish": self._publish_view,
+            "approve": self._approve_view,
+            "rebase": self._rebase_view,
             "send_back": self._reason_view("send_back", drafting.send_back, "comment", "Send back"),
             "discard": self._reason_view("discard", drafting.discard_draft, "reason", "Discard"),
             "retire": self._reason_view("retire", publishing.retire, "reason", "Retire"),
@@ -158,7 +177,8 @@ class VersionAdmin(CatalogAdmin):
             )
             for step, view in views.items()
         ]
-        return [*steps, *super().get_urls()]
+        compared = self.admin_site.admin_view(self._compare_view)
+        return [path("compare/<str:code>/", compared, name="catalog_version_compare"), *steps, *super().get_urls()]
 
     def _step(self, step: str, view: View) -> Callable[[HttpRequest, str], HttpResponse]:
         """Returns the page of a step: for whoever may take it with a version that exists."""
@@ -170,7 +190,8 @@ class VersionAdmin(CatalogAdmin):
             if not holds(request, *_NEEDED[step]):
                 raise PermissionDenied
             if not self._steps(request, version)[step]:
-                messages.error(request, f"{version} is {version.get_state_display()}: this is not its next step.")
+                stage = version.stage(timezone.now())
+                messages.error(request, f"{version} is {stage}: this is not its next step.")
                 return self._to(version)
             return view(request, version)
 
@@ -193,13 +214,64 @@ class VersionAdmin(CatalogAdmin):
 
     def _submit_view(self, request: HttpRequest, version: Any) -> HttpResponse:
         if request.method == "POST":
-            self._submit(request, version)
+            self._submit(request, version, request.POST.get("comment", "").strip()[:COMMENT_LENGTH])
         return self._to(version)
+
+    def _approve_view(self, request: HttpRequest, version: Any) -> HttpResponse:
+        """Shows what would be approved, as of a moment, and asks to confirm it."""
+        now = timezone.now()
+        moment = planned(version, now)
+        form = ApproveForm(request.POST or None, initial={"effective_from": moment if moment > now else None})
+        if request.method == "POST" and form.is_valid():
+            moment = form.cleaned_data["effective_from"] or now
+            try:
+                approved = publishing.approve(
+                    version=version,
+                    actor=actor_of(request),
+                    at=now,
+                    effective_from=form.cleaned_data["effective_from"],
+                    expected_digest=request.POST.get("digest") or "nothing was shown",
+                    comment=form.cleaned_data["comment"],
+                )
+            except PublishRefused:
+                pass  # the page below lists the faults
+            except Refused as refusal:
+                tell(request, refusal)
+                if not isinstance(refusal, OtherThanPreviewed | EffectiveInThePast):
+                    return self._to(version)
+            else:
+                messages.success(request, f"{approved.offer.name} is approved.")
+                return self._to(approved)
+        told = preview_context(version, at=max(now, moment))
+        return self._page(request, version, "approve", title=f"Approve {version.offer.name}", form=form, **told)
+
+    def _rebase_view(self, request: HttpRequest, version: Any) -> HttpResponse:
+        """Shows what would be taken over and asks, per conflict, which side stays."""
+        who: Any = {"actor": actor_of(request), "at": timezone.now()}
+        if request.method == "POST":
+            choices: Any = {
+                name.removeprefix("choice:"): side for name, side in request.POST.items() if name.startswith("choice:")
+            }
+            act: Callable[[], Any] = lambda: rebasing.rebase(version=version, choices=choices, **who)  # noqa: E731
+            if "keep" in request.POST:
+                act = lambda: rebasing.keep_as_drafted(version=version, **who)  # noqa: E731
+            if attempt(request, act, f"The draft of {version.offer.name} stands on the newest version."):
+                return self._to(version)
+        told = rebase_context(version, request.POST)
+        return self._page(request, version, "rebase", title=f"Rebase {version}", **told)
+
+    def _compare_view(self, request: HttpRequest, code: str) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        offer = get_object_or_404(Offer, code=code)
+        context = {**self.admin_site.each_context(request), "opts": self.opts}
+        return compare(request, offer, context)
 
     def _publish_view(self, request: HttpRequest, version: Any) -> HttpResponse:
         """Lists every fault; without any, shows what changes and asks to confirm."""
-        now = moment = timezone.now()
-        form = PublishForm(request.POST or None)
+        now = timezone.now()
+        moment = planned(version, now)
+        form = PublishForm(request.POST or None, initial={"effective_from": moment if moment > now else None})
         if request.method == "POST" and form.is_valid():
             moment = form.cleaned_data["effective_from"] or now
             try:
@@ -217,7 +289,9 @@ class VersionAdmin(CatalogAdmin):
                 if not isinstance(refusal, OtherThanPreviewed | EffectiveInThePast):
                     return self._to(version)
             else:
-                messages.success(request, f"{published} is published.")
+                scheduled = f"scheduled for {published.effective_from:%Y-%m-%d %H:%M} UTC"
+                stage = scheduled if published.is_scheduled(now) else "published"
+                messages.success(request, f"{published} is {stage}.")
                 return self._to(published)
         told = preview_context(version, at=max(now, moment))
         return self._page(request, version, "publish", title=f"Publish {version.offer.name}", form=form, **told)
@@ -233,6 +307,15 @@ class VersionAdmin(CatalogAdmin):
                 if step == "discard":
                     return HttpResponseRedirect(reverse("admin:catalog_version_changelist"))
                 return self._to(version)
-            return self._page(request, version, "confirm", title=f"{verb} {version}", form=form, step=step, verb=verb)
+            return self._page(
+                request,
+                version,
+                "confirm",
+                title=f"{verb} {version}",
+                form=form,
+                step=step,
+                verb=verb,
+                scheduled=version.is_scheduled(timezone.now()),
+            )
 
         return view

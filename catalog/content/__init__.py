@@ -1,8 +1,9 @@
 """What a version says: its frozen shape, how a draft becomes it, what must hold, what two of them differ in. Pure."""
 
-from .comparing import Diff, FeatureChange, TermChange, diff
+from .comparing import Diff, DiffLine, FeatureChange, TermChange, diff
 from .drafts import DraftFacts, GrantFacts, OtherOffer, PublishedDefinition, TierFacts, VersionKey
 from .flattening import flatten
+from .merging import Merge, Says, Side, merge
 from .shape import (
     SITE,
     USER,
@@ -21,16 +22,20 @@ __all__ = [
     "USER",
     "ChoiceContent",
     "Diff",
+    "DiffLine",
     "DraftFacts",
     "FeatureChange",
     "FeatureContent",
     "FeatureDefinition",
     "GrantFacts",
     "IncludeContent",
+    "Merge",
     "ModuleContent",
     "OfferContent",
     "OtherOffer",
     "PublishedDefinition",
+    "Says",
+    "Side",
     "TermChange",
     "TierFacts",
     "VersionContent",
@@ -38,4 +43,5 @@ __all__ = [
     "diff",
     "digest",
     "flatten",
+    "merge",
 ]

@@ -29,6 +29,16 @@ class TermChange:
 
 
 @dataclass(frozen=True, slots=True)
+class DiffLine:
+    """One difference as a line of a table: its kind in words, what it is about, was and now, empty where there is none."""
+
+    kind: str
+    what: str
+    was: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
 class Diff:
     """Everything that differs between two contents. `changed` features behave otherwise, `words` read otherwise."""
 
@@ -47,6 +57,20 @@ class Diff:
     @property
     def is_empty(self) -> bool:
         return self == Diff()
+
+    @property
+    def lines(self) -> list[DiffLine]:
+        """Every difference in one list: features first, then modules, terms and words."""
+        features = {"Added": self.added, "Removed": self.removed, "Raised": self.raised, "Lowered": self.lowered}
+        rest = {"Changed": self.changed, "Terms": self.terms, "Words": self.words}
+        return [
+            *(DiffLine(kind, change.name, change.was, change.now) for kind in features for change in features[kind]),
+            *(DiffLine("Module in", name, "", "shipped") for name in self.modules_in),
+            *(DiffLine("Module out", name, "shipped", "") for name in self.modules_out),
+            *(DiffLine("Into set=", name, "", "listed") for name in self.set_in),
+            *(DiffLine("Out of set=", name, "listed", "") for name in self.set_out),
+            *(DiffLine(kind, change.path, change.was, change.now) for kind in rest for change in rest[kind]),
+        ]
 
 
 _FEATURE_WORDS = ("name", "description", "group", "group_name")

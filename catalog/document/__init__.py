@@ -1,5 +1,6 @@
-"""The catalog as code: YAML files read into frozen data, with every fault and its place. Pure."""
+"""The catalog as code: YAML files read into frozen data, with every fault and its place, and written. Pure."""
 
+from catalog.document.dividing import divide
 from catalog.document.entries import (
     CatalogDocument,
     ChoiceEntry,
@@ -17,6 +18,7 @@ from catalog.document.faults import BadDocument, Fault
 from catalog.document.names import NOTHING, Known, KnownFeature, KnownModule, KnownOffer
 from catalog.document.nodes import Source
 from catalog.document.reading import parse
+from catalog.document.writing import normalise, write
 
 __all__ = [
     "NOTHING",
@@ -38,5 +40,8 @@ __all__ = [
     "SolutionEntry",
     "Source",
     "TierEntry",
+    "divide",
+    "normalise",
     "parse",
+    "write",
 ]

@@ -28,10 +28,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Anything that a document defines under a code."""
+    """Anything that a document defines under a code; `was` is the code that it had before, if that has changed."""
 
     place: Place = field(compare=False, repr=False)
     code: str
+    was: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ def place(order: Sequence[str], held: Mapping[str, int]) -> dict[str, int]:
     when there is no room left do all get new positions.
     """
     known = [code for code in order if code in held]
+    is_kept = known == sorted(known, key=lambda code: (held[code], code))
     slots = sorted(held[code] for code in known)
     placed = dict(held) | dict(zip(known, slots, strict=True))
     whole = _whole_order(order, placed)
-    if len(set(slots)) < len(slots):
+    if len(set(slots)) < len(slots) and not is_kept:
         return _renumbered(whole)
     at = 0
     while at < len(whole):

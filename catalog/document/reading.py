@@ -26,6 +26,7 @@ from catalog.document.entries import (
 from catalog.document.faults import Fault, Faults
 from catalog.document.names import CODE, MODULE, NOTHING, OWNER, Known, Names, check_cycles
 from catalog.document.nodes import Node, Record, Source, compose
+from catalog.document.renames import Former, beside, read_renames
 from catalog.kinds import KINDS, BadValue, Kind, Value
 
 FORMAT: Final = 1
@@ -74,7 +75,8 @@ class _Reading:
     def __init__(self, names: Names) -> None:
         self.names = names
         self.faults = names.faults
-        self.sections: dict[str, dict[str, Node]] = {section: {} for section in SECTIONS}
+        self.sections: dict[str, dict[str, Record]] = {section: {} for section in SECTIONS}
+        self.former: Former = {}
 
     def open_file(self, root: Node) -> None:
         record = Record(root)
@@ -93,17 +95,18 @@ class _Reading:
         if problem:
             self.faults.add(node.place, f"{word!r} can't be a code here. {problem}")
             return
-        for other in ("plans", "add_ons") if section in ("plans", "add_ons") else (section,):
+        for other in beside(section):
             first = self.sections[other].get(code)
             if first is not None:
                 self.faults.add(
                     node.place, f"{word!r} is defined twice; first in {first.place.file}, line {first.place.line}."
                 )
                 return
-        self.sections[section][code] = node
+        self.sections[section][code] = Record(node)
 
     def document(self, known: Known) -> CatalogDocument:
         names, sections = self.names, self.sections
+        self.former = read_renames(sections, names, known)
         names.owners |= set(sections["owners"])
         names.modules |= dict.fromkeys(sections["modules"])
         names.tiers |= set(sections["tiers"])
@@ -125,8 +128,7 @@ class _Reading:
         return document
 
     def _records(self, section: str) -> Iterator[tuple[str, Record]]:
-        for code, node in self.sections[section].items():
-            record = Record(node)
+        for code, record in self.sections[section].items():
             yield code, record
             record.finish()
 
@@ -162,6 +164,7 @@ class _Reading:
                 unrestricted=record.flag("unrestricted", False),
                 requires=required,
                 sort=record.number("sort", 0, LARGEST_NUMBER) or 0,
+                was=self._was("modules", code),
             )
             if type_ is not None:
                 self.names.add_module(entry)
@@ -171,10 +174,14 @@ class _Reading:
         check_cycles(others | requires, self._places("modules"), "requires", self.faults)
 
     def _places(self, *sections: str) -> dict[str, Place]:
-        return {code: node.place for section in sections for code, node in self.sections[section].items()}
+        return {code: record.place for section in sections for code, record in self.sections[section].items()}
+
+    def _was(self, section: str, code: str) -> str:
+        return self.former.get(section, {}).get(code, "")
 
     def _tiers(self, known: Known) -> Iterator[TierEntry]:
-        ranks = {rank: code for code, rank in known.tiers.items() if code not in self.sections["tiers"]}
+        told = {*self.sections["tiers"], *self.former.get("tiers", {}).values()}
+        ranks = {rank: code for code, rank in known.tiers.items() if code not in told}
         for code, record in self._records("tiers"):
             name = record.name(NAME_LENGTH)
             rank = record.get("rank", required=True)
@@ -182,7 +189,7 @@ class _Reading:
             if rank and ranks.setdefault(number, code) != code:
                 self.faults.add(rank.place, f"The tier {ranks[number]!r} has rank {number} already.")
             marker = self.names.module(record.get("user_marker"), "user")
-            yield TierEntry(record.place, code, name, number, marker)
+            yield TierEntry(record.place, code, name, number, marker, was=self._was("tiers", code))
 
     def _solutions(self) -> Iterator[SolutionEntry]:
         for code, record in self._records("solutions"):
@@ -192,11 +199,13 @@ class _Reading:
                 if self.names.knows(node, "tier", tier, self.names.tiers) and module is not None:
                     markers.append((tier, module))
             description = record.text("description", DESCRIPTION_LENGTH, lines=True)
-            yield SolutionEntry(record.place, code, record.name(NAME_LENGTH), description, tuple(markers))
+            name = record.name(NAME_LENGTH)
+            was = self._was("solutions", code)
+            yield SolutionEntry(record.place, code, name, description, tuple(markers), was=was)
 
     def _groups(self) -> Iterator[GroupEntry]:
         for code, record in self._records("groups"):
-            yield GroupEntry(record.place, code, record.name(NAME_LENGTH))
+            yield GroupEntry(record.place, code, record.name(NAME_LENGTH), was=self._was("groups", code))
 
     def _features(self) -> Iterator[FeatureEntry]:
         for code, record in self._records("features"):
@@ -216,6 +225,7 @@ class _Reading:
                 user=self.names.module(record.get("user"), "user"),
                 read_only_without_seat=record.flag("read_only_without_seat", True),
                 choices=tuple(self._choices(record, kind)),
+                was=self._was("features", code),
             )
             if kind is not None:
                 self.names.add_feature(entry)
@@ -287,6 +297,7 @@ class _Reading:
             needs=needs,
             excludes=excludes,
             max_quantity=None if is_plan else record.number("max_quantity", 1, LARGEST_NUMBER),
+            was=self._was("plans" if is_plan else "add_ons", code),
         )
         if entry.for_sale:
             self._check_for_sale(record, is_plan)

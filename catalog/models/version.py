@@ -22,7 +22,11 @@ def account_key(**options: Any) -> Any:
 
 
 class Version(models.Model):
-    """`draft → in_review → published → retired`. Published with an `effective_from` to come is *scheduled*."""
+    """`draft → in_review → published → retired`.
+
+    In review with an approval it is *approved*: whoever did so approved the content that `digest` names, as of
+    `effective_from` where a moment is planned. Published with an `effective_from` to come it is *scheduled*.
+    """
 
     class State(models.TextChoices):
         DRAFT = "draft", "draft"
@@ -43,12 +47,15 @@ class Version(models.Model):
         null=True, blank=True, help_text="At most so many of this add-on at one customer."
     )
     content = models.JSONField(null=True, editable=False, help_text="Flattened and frozen when published.")
-    digest = models.CharField(max_length=64, blank=True, editable=False, help_text="SHA-256 of the content, hex.")
+    digest = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="SHA-256, hex, of the content approved or published."
+    )
     effective_from = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     drafted_by = account_key()
     submitted_by = account_key()
     approved_by = account_key()
+    approved_at = models.DateTimeField(null=True, editable=False)
     published_by = account_key()
     published_at = models.DateTimeField(null=True, editable=False)
     retired_by = account_key()
@@ -84,11 +91,24 @@ class Version(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.offer.code} {f'v{self.number}' if self.number else self.get_state_display()}"
+        return f"{self.offer.code} {f'v{self.number}' if self.number else self._state_label}"
+
+    @property
+    def _state_label(self) -> str:
+        return "approved" if self.is_approved else str(self.get_state_display())
 
     @property
     def is_frozen(self) -> bool:
         return self.state in self.FROZEN
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether a draft in review has been approved; what it comes to may have moved since."""
+        return self.state == self.State.IN_REVIEW and self.approved_at is not None
+
+    def stage(self, at: datetime) -> str:
+        """Returns the state in words; *approved* and *scheduled* are told apart."""
+        return "scheduled" if self.is_scheduled(at) else self._state_label
 
     def is_scheduled(self, at: datetime) -> bool:
         return self.state == self.State.PUBLISHED and self.effective_from is not None and self.effective_from > at

@@ -23,11 +23,11 @@ from catalog.document import (
     OfferEntry,
 )
 from catalog.errors import PublishFault, PublishingNeedsReview, PublishRefused
-from catalog.kinds import UNLIMITED, Value
 from catalog.models import Offer, Version
-from catalog.services import drafting, publishing
+from catalog.services import drafting, publishing, rebasing
 from catalog.services.conflicts import find_conflicts
 from catalog.services.defining import Change, Definitions
+from catalog.services.exporting import Statement, statements
 from catalog.services.mapping import catalog_facts, draft_facts
 from customers.actor import Actor
 from customers.audit import Event, record_all
@@ -78,18 +78,18 @@ def apply_document(
         actor=actor,
         at=at,
         events=[
-            Event(f"{change.kind}.{'created' if change.is_new else 'changed'}", change.kind, change.code, change.fields)
+            Event(f"{change.kind}.{change.verb}", change.kind, change.code, change.fields)
             for change in definitions.changes
         ],
     )
     drafts = _Drafts(definitions.offers, actor, at, changelog)
-    outcomes = drafts.make(_in_order(document), publish=publish)
+    outcomes = drafts.make(in_order(document), publish=publish)
     if drafts.faults:
         raise BadDocument(drafts.faults)
     return ApplyResult(definitions.changes, tuple(outcomes))
 
 
-def _in_order(document: CatalogDocument) -> list[OfferEntry]:
+def in_order(document: CatalogDocument) -> list[OfferEntry]:
     """Returns the offers so that each comes after those it includes and, unless they need each other, needs."""
     entries = {entry.code: entry for entry in document.offers()}
     edges: dict[str, tuple[str, ...]] = {code: (*entry.includes, *entry.needs) for code, entry in entries.items()}
@@ -98,43 +98,6 @@ def _in_order(document: CatalogDocument) -> list[OfferEntry]:
     except CycleError:
         order = list(TopologicalSorter({code: entry.includes for code, entry in entries.items()}).static_order())
     return [entries[code] for code in order if code in entries]
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """What a version says by itself, before anything is included."""
-
-    includes: frozenset[str]
-    extra_modules: frozenset[str]
-    grants: frozenset[tuple[str, type, Value]]  # the type too, as True is not 1
-    needs: frozenset[str]
-    excludes: frozenset[str]
-    max_quantity: int | None
-
-    @classmethod
-    def of_entry(cls, entry: OfferEntry) -> _Rows:
-        return cls(
-            frozenset(entry.includes),
-            frozenset(entry.extra_modules),
-            frozenset((code, type(value), value) for code, value in entry.grants),
-            frozenset(entry.needs),
-            frozenset(entry.excludes),
-            entry.max_quantity,
-        )
-
-    @classmethod
-    def of_version(cls, version: Any) -> _Rows:
-        grants = version.grants.order_by().values_list("feature__code", "value", "unlimited")
-        values = [(code, UNLIMITED if unlimited else value) for code, value, unlimited in grants]
-        rules = set(version.rules.order_by().values_list("verb", "offer__code"))
-        return cls(
-            frozenset(version.includes.order_by().values_list("offer__code", flat=True)),
-            frozenset(row.module.full_name for row in version.extra_modules.select_related("module__owner")),
-            frozenset((code, type(value), value) for code, value in values),
-            frozenset(code for verb, code in rules if verb == "needs"),
-            frozenset(code for verb, code in rules if verb == "excludes"),
-            version.max_quantity,
-        )
 
 
 class _Drafts:
@@ -169,7 +132,7 @@ class _Drafts:
             if not is_news:
                 return
             draft = drafting.draft_from(offer=offer, actor=self._actor, at=self._at)
-        held, wanted = _Rows.of_version(draft), _Rows.of_entry(entry)
+        held, wanted = _said(draft), Statement.of_entry(entry)
         is_edited = held != wanted
         draft = self._edit(entry, draft, held, wanted)
         if publish and is_news:
@@ -181,13 +144,13 @@ class _Drafts:
 
     def _differs(self, entry: OfferEntry, newest: Any) -> bool:
         """Whether publishing what the entry says would freeze anything but what `newest` did."""
-        if _Rows.of_version(newest) != _Rows.of_entry(entry):
+        if _said(newest) != Statement.of_entry(entry):
             return True
         facts = draft_facts(newest, at=max(self._at, newest.effective_from), catalog=self._catalog)
         content, _ = flatten(replace(facts, changelog="The same as before."))
         return content is None or digest(content) != newest.digest
 
-    def _edit(self, entry: OfferEntry, draft: Version, held: _Rows, wanted: _Rows) -> Version:
+    def _edit(self, entry: OfferEntry, draft: Version, held: Statement, wanted: Statement) -> Version:
         who: dict[str, Any] = {"actor": self._actor, "at": self._at}
         if held.includes != wanted.includes:
             draft = drafting.set_includes(version=draft, codes=entry.includes, **who)
@@ -206,6 +169,7 @@ class _Drafts:
         try:
             if not draft.changelog and draft.offer.versions.frozen().exists():
                 draft = self._write_changelog(draft)
+            draft = rebasing.keep_as_drafted(version=draft, actor=self._actor, at=self._at)  # the file says it all
             return publishing.publish(version=draft, actor=self._actor, at=self._at, four_eyes=False)
         except PublishRefused as refusal:
             self._failed.add(entry.code)
@@ -219,6 +183,10 @@ class _Drafts:
             preview = publishing.preview(version=draft, at=self._at)
             line = _news(preview.diff) if preview.diff else _NO_NEWS
         return drafting.update_draft(version=draft, changelog=line, actor=self._actor, at=self._at)
+
+
+def _said(version: Version) -> Statement:
+    return statements([version])[version.pk]
 
 
 def _news(changes: Diff) -> str:

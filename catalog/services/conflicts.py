@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any, Final
 
 from django.db.models import Q
 
-from catalog.document import CatalogDocument, Fault, FeatureEntry, ModuleEntry
+from catalog.document import CatalogDocument, Entry, Fault, FeatureEntry, ModuleEntry
 from catalog.models import Feature, Module, Offer, SiteMarker, Tier, Version, VersionFeature
 
 MODULE_TYPES: Final = {"site": Module.Type.SITE, "satellite": Module.Type.SATELLITE, "user": Module.Type.USER}
@@ -16,7 +16,47 @@ MODULE_TYPES: Final = {"site": Module.Type.SITE, "satellite": Module.Type.SATELL
 
 def find_conflicts(document: CatalogDocument) -> list[Fault]:
     """Returns what the catalog holds for good and the document would change, and modules that would no longer suit."""
-    return list(chain(_published_features(document), _offer_types(document), _module_uses(document)))
+    rules: tuple[Callable[[CatalogDocument], Iterator[Fault]], ...]
+    rules = (_published_codes, _published_features, _offer_types, _module_uses)
+    return list(chain.from_iterable(rule(document) for rule in rules))
+
+
+def _published_codes(document: CatalogDocument) -> Iterator[Fault]:
+    """A code that a published version tells is known to others, and stays (K-7)."""
+    renamed: dict[str, list[Entry]] = {
+        "module": [entry for entry in document.modules if entry.was],
+        "tier": [entry for entry in document.tiers if entry.was],
+        "solution": [entry for entry in document.solutions if entry.was],
+        "group": [entry for entry in document.groups if entry.was],
+        "feature": [entry for entry in document.features if entry.was],
+        "offer": [entry for entry in document.offers() if entry.was],
+    }
+    if not any(renamed.values()):
+        return
+    told: dict[str, dict[str, str]] = {kind: {} for kind in renamed}
+    for version in Version.objects.frozen().select_related("offer").order_by("pk").iterator():
+        for kind, codes in _codes_in(version.content).items():
+            told[kind] |= {code: str(version) for code in codes if code is not None}
+    for kind, entries in renamed.items():
+        for entry in entries:
+            if entry.was in told[kind]:
+                yield Fault.at(
+                    entry.place,
+                    f"{told[kind][entry.was]} is published with the code {entry.was!r}, so it stays. "
+                    f"Call it {entry.was!r} here and leave `was` out.",
+                )
+
+
+def _codes_in(content: Any) -> dict[str, set[str | None]]:
+    offer, features = content["offer"], content["features"]
+    return {
+        "module": {*content["modules"], content["module"]},
+        "tier": {offer["tier"]},
+        "solution": set(offer["solutions"]),
+        "group": {feature["group"] for feature in features.values()},
+        "feature": set(features),
+        "offer": {offer["code"]},
+    }
 
 
 def _published_features(document: CatalogDocument) -> Iterator[Fault]:
@@ -52,7 +92,7 @@ def _published_choices(entry: FeatureEntry, row: Any) -> Iterator[Fault]:
 def _offer_types(document: CatalogDocument) -> Iterator[Fault]:
     types = dict(Offer.objects.values_list("code", "type"))
     for entry in document.offers():
-        if types.get(entry.code, entry.type) != entry.type:
+        if types.get(entry.code, types.get(entry.was, entry.type)) != entry.type:
             held = "a plan" if entry.type == "addon" else "an add-on"
             yield Fault.at(entry.place, f"{entry.code!r} is {held} already, and stays one.")
 
@@ -61,7 +101,7 @@ def _module_uses(document: CatalogDocument) -> Iterator[Fault]:
     """Modules whose type or visibility changes though a published version, or others in the catalog, rely on it."""
     rows = {row.full_name: row for row in Module.objects.select_related("owner")}
     for entry in document.modules:
-        row = rows.get(entry.code)
+        row = rows.get(entry.code) or rows.get(entry.was)
         if row is None or (row.type, row.hidden) == (MODULE_TYPES[entry.type], entry.hidden):
             continue
         shipping = Version.objects.frozen().filter(content__modules__has_key=entry.code)
@@ -73,12 +113,16 @@ def _module_uses(document: CatalogDocument) -> Iterator[Fault]:
             yield Fault.at(entry.place, f"{user!r} needs it to be {needed}.")
 
 
+def _told(entries: Iterable[Entry]) -> list[str]:
+    return [code for entry in entries for code in (entry.code, entry.was) if code]
+
+
 def _wrong_uses(document: CatalogDocument, entry: ModuleEntry, row: Any) -> Iterator[tuple[str, str]]:
     """Yields who would use the module as what it no longer is, and what that is."""
-    features = Feature.objects.exclude(code__in=[feature.code for feature in document.features]).distinct()
-    offers = Offer.objects.exclude(code__in=[offer.code for offer in document.offers()]).filter(module=row)
-    tiers = Tier.objects.exclude(code__in=[tier.code for tier in document.tiers])
-    markers = SiteMarker.objects.exclude(solution__code__in=[solution.code for solution in document.solutions])
+    features = Feature.objects.exclude(code__in=_told(document.features)).distinct()
+    offers = Offer.objects.exclude(code__in=_told(document.offers())).filter(module=row)
+    tiers = Tier.objects.exclude(code__in=_told(document.tiers))
+    markers = SiteMarker.objects.exclude(solution__code__in=_told(document.solutions))
     if entry.type != "site":
         users = [
             *features.filter(Q(site_module=row) | Q(choices__site_module=row)).values_list("code", flat=True),

@@ -2,6 +2,8 @@
 
 Rows are written in bulk, thousands of them in seconds, so `full_clean` (several queries a row) is not called: the
 document was checked as a whole, `clean_fields` and the database's constraints stand behind it.
+
+A rehearsal goes the same way and saves nothing: afterwards the rows in memory are what writing would have made of them.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from catalog.models import (
 from catalog.services.conflicts import MODULE_TYPES
 
 Row = Any
+ChoiceWords = tuple[str, str, str | None, str | None]  # code, name, site module, user module
 
 
 @dataclass(slots=True)
@@ -40,20 +43,37 @@ class Change:
     is_new: bool
     fields: dict[str, list[object]]
 
+    @property
+    def verb(self) -> str:
+        """What happened to the row: created, renamed or changed."""
+        return "created" if self.is_new else "renamed" if self.former else "changed"
+
+    @property
+    def former(self) -> str:
+        """The code that the row had before; empty when it has kept it."""
+        was, now = self.fields.get("name" if self.kind == "module" else "code", (None, None))
+        return str(was) if was is not None and was != now else ""
+
 
 class Definitions:
-    """Writes a document's definitions, and remembers what that changed."""
+    """Writes a document's definitions, or rehearses that, and remembers what it changed."""
 
-    def __init__(self, document: CatalogDocument) -> None:
+    def __init__(self, document: CatalogDocument, *, is_rehearsal: bool = False) -> None:
         self.document = document
+        self.is_rehearsal = is_rehearsal
         self._changes: dict[tuple[str, str], Change] = {}
         self.owners = {row.code: row for row in Owner.objects.all()}
         self.modules = {row.full_name: row for row in Module.objects.select_related("owner", "prerequisite__owner")}
         self.tiers = {row.code: row for row in Tier.objects.select_related("user_marker__owner")}
         self.solutions = {row.code: row for row in Solution.objects.all()}
         self.groups = {row.code: row for row in FeatureGroup.objects.all()}
-        self.features: dict[str, Row] = {}
-        self.offers: dict[str, Row] = {}
+        modules = ("site_module__owner", "user_module__owner")
+        self.features = {row.code: row for row in Feature.objects.select_related("group", *modules)}
+        self.offers = {row.code: row for row in Offer.objects.select_related("tier", "module__owner")}
+        # What hangs on the rows, by the codes of the day:
+        self.markers: dict[str, dict[str, str]] = {}  # solution → tier → module
+        self.choices: dict[str, list[ChoiceWords]] = {}  # feature → from lowest to highest
+        self.covered: dict[str, set[str]] = {}  # plan → solutions
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -62,6 +82,8 @@ class Definitions:
     def write(self) -> None:
         """Creates and updates all rows. Raises BadDocument for what only the models know to be wrong."""
         document = self.document
+        self._rename()
+        self._read_details()
         self._write("owner", Owner, document.owners, self.owners, lambda entry: {"license_url": entry.license_url})
         self._write_modules()
         self._write_tiers()
@@ -71,6 +93,36 @@ class Definitions:
         self._write_placed("feature_group", FeatureGroup, document.groups, self.groups, lambda entry: {})
         self._write_features()
         self._write_offers()
+
+    def _rename(self) -> None:
+        """Finds rows that have another code by now under it, so that they are changed and no new ones made."""
+        document = self.document
+        sections: tuple[tuple[Iterable[Entry], dict[str, Row]], ...] = (
+            (document.modules, self.modules),
+            (document.tiers, self.tiers),
+            (document.solutions, self.solutions),
+            (document.groups, self.groups),
+            (document.features, self.features),
+            (document.offers(), self.offers),
+        )
+        for entries, held in sections:
+            for entry in entries:
+                if entry.was in held and entry.code not in held:
+                    held[entry.code] = held.pop(entry.was)
+
+    def _read_details(self) -> None:
+        names = {row.pk: name for name, row in self.modules.items()}
+        solutions = {row.pk: code for code, row in self.solutions.items()}
+        tiers = {row.pk: code for code, row in self.tiers.items()}
+        features = {row.pk: code for code, row in self.features.items()}
+        offers = {row.pk: code for code, row in self.offers.items()}
+        for solution, tier, module in SiteMarker.objects.order_by().values_list("solution", "tier", "module"):
+            self.markers.setdefault(solutions[solution], {})[tiers[tier]] = names[module]
+        fields = ("feature", "code", "name", "site_module", "user_module")
+        for feature, code, name, site, user in LevelChoice.objects.order_by("rank").values_list(*fields):
+            self.choices.setdefault(features[feature], []).append((code, name, names.get(site), names.get(user)))
+        for offer, solution in Offer.solutions.through.objects.values_list("offer", "solution"):
+            self.covered.setdefault(offers[offer], set()).add(solutions[solution])
 
     # ── One kind after the other ────────────────────────────────────────────
 
@@ -108,7 +160,8 @@ class Definitions:
         taken = {row.rank for row in self.tiers.values()} | {entry.rank for entry in entries}
         free = (rank for rank in range(32_767, -1, -1) if rank not in taken)
         for code, rank in zip(moving, free, strict=False):  # ranks are unique at every instant, so tiers step aside
-            Tier.objects.filter(code=code).update(rank=rank)
+            if not self.is_rehearsal:
+                Tier.objects.filter(pk=self.tiers[code].pk).update(rank=rank)
         self._write(
             "tier",
             Tier,
@@ -119,11 +172,12 @@ class Definitions:
 
     def _write_markers(self, entry: SolutionEntry) -> None:
         solution = self.solutions[entry.code]
-        rows = solution.site_markers.select_related("tier", "module__owner")
-        was = {row.tier.code: row.module.full_name for row in rows}
-        now = dict(entry.site_markers)
-        if was != now:
-            self._note("solution", entry.code, {"site_markers": [was, now]})
+        was, now = self.markers.get(entry.code, {}), dict(entry.site_markers)
+        if was == now:
+            return
+        self._note("solution", entry.code, {"site_markers": [was, now]})
+        self.markers[entry.code] = now
+        if not self.is_rehearsal:
             solution.site_markers.all().delete()
             SiteMarker.objects.bulk_create(
                 SiteMarker(solution=solution, tier=self.tiers[tier], module=self.modules[module])
@@ -131,8 +185,6 @@ class Definitions:
             )
 
     def _write_features(self) -> None:
-        modules = ("site_module__owner", "user_module__owner")
-        self.features = {row.code: row for row in Feature.objects.select_related("group", *modules)}
         self._write_placed("feature", Feature, self.document.features, self.features, self._feature_fields)
         self._write_choices()
 
@@ -150,32 +202,29 @@ class Definitions:
         }
 
     def _write_choices(self) -> None:
-        held: dict[int, list[Row]] = {}
-        for row in LevelChoice.objects.select_related("site_module__owner", "user_module__owner").order_by("rank"):
-            held.setdefault(row.feature_id, []).append(row)
         stale: list[int] = []
         new: list[LevelChoice] = []
         for entry in self.document.features:
             feature = self.features[entry.code]
-            rows = held.get(feature.pk, [])
-            was = [(row.code, row.name, _spell(row.site_module), _spell(row.user_module)) for row in rows]
+            was = self.choices.get(entry.code, [])
             now = [(choice.code, choice.name, choice.site, choice.user) for choice in entry.choices]
             if was == now:
                 continue
             self._note("feature", entry.code, {"choices": [was, now]})
+            self.choices[entry.code] = now
             stale.append(feature.pk)
             new += [
                 LevelChoice(feature=feature, code=choice.code, name=choice.name, rank=rank, **self._carriers(choice))
                 for rank, choice in enumerate(entry.choices, 1)
             ]
-        LevelChoice.objects.filter(feature__in=stale).delete()
-        LevelChoice.objects.bulk_create(new)
+        if not self.is_rehearsal:
+            LevelChoice.objects.filter(feature__in=stale).delete()
+            LevelChoice.objects.bulk_create(new)
 
     def _carriers(self, choice: Any) -> dict[str, Row]:
         return {"site_module": self._module(choice.site), "user_module": self._module(choice.user)}
 
     def _write_offers(self) -> None:
-        self.offers = {row.code: row for row in Offer.objects.select_related("tier", "module__owner")}
         entries = list(self.document.offers())
         self._free_modules(entries)
         self._write_placed(
@@ -192,25 +241,26 @@ class Definitions:
                 "module": self._module(entry.module),
             },
         )
-        held: dict[int, set[str]] = {}
-        for offer, solution in Offer.solutions.through.objects.values_list("offer_id", "solution__code"):
-            held.setdefault(offer, set()).add(solution)
         for entry in entries:
             offer = self.offers[entry.code]
-            was = held.get(offer.pk, set())
+            was = self.covered.get(entry.code, set())
             if was != set(entry.solutions):
                 self._note("offer", entry.code, {"solutions": [sorted(was), sorted(entry.solutions)]})
-                offer.solutions.set([self.solutions[code] for code in entry.solutions])
+                self.covered[entry.code] = set(entry.solutions)
+                if not self.is_rehearsal:
+                    offer.solutions.set([self.solutions[code] for code in entry.solutions])
 
     def _free_modules(self, entries: Sequence[OfferEntry]) -> None:
         """Takes modules from the offers that give them to one another; the database allows each to one at a time."""
         wanted = {entry.code: entry.module for entry in entries}
-        rows = [self.offers[code] for code in wanted if code in self.offers]
-        giving = [row for row in rows if row.module and row.module.full_name != wanted[row.code]]
-        for row in giving:
-            if row.module.full_name in wanted.values():
-                Offer.objects.filter(pk=row.pk).update(for_sale=False, module=None)
-                self._note("offer", row.code, {"module": [row.module.full_name, wanted[row.code]]})
+        names = {row.pk: name for name, row in self.modules.items()}
+        for code, module in wanted.items():
+            row = self.offers.get(code)
+            held = names.get(row.module_id) if row else None
+            if row and held and held != module and held in wanted.values():
+                if not self.is_rehearsal:
+                    Offer.objects.filter(pk=row.pk).update(for_sale=False, module=None)
+                self._note("offer", code, {"module": [held, module]})
                 row.for_sale, row.module = False, None
 
     # ── One row after the other ─────────────────────────────────────────────
@@ -231,7 +281,8 @@ class Definitions:
         for code in pushed:
             held[code].position = positions[code]
         manager: Any = model._default_manager
-        manager.bulk_update([held[code] for code in pushed], ["position"])
+        if not self.is_rehearsal:
+            manager.bulk_update([held[code] for code in pushed], ["position"])
         self._write(kind, model, entries, held, lambda entry: fields(entry) | {"position": positions[entry.code]})
 
     def _write(
@@ -267,6 +318,8 @@ class Definitions:
                 touched |= set(differing)
             self._clean(row, entry)
         manager: Any = model._default_manager
+        if self.is_rehearsal:
+            return
         manager.bulk_create(new)
         if touched:
             manager.bulk_update(changed, sorted(touched))

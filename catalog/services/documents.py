@@ -26,17 +26,27 @@ def read_catalog(paths: Iterable[Path]) -> CatalogDocument:
 
     They may refer to what the catalog holds already.
     """
-    sources: list[Source] = []
+    contents: list[tuple[str, bytes]] = []
     faults: list[Fault] = []
     for path in _files(paths, faults):
         try:
-            sources.append(Source(str(path), path.read_text(encoding="utf-8")))
+            contents.append((str(path), path.read_bytes()))
         except OSError as error:
             faults.append(_fault_of(path, f"This file can't be read: {error.strerror}."))
+    return read_contents(contents, faults)
+
+
+def read_contents(contents: Iterable[tuple[str, bytes]], unread: Iterable[Fault] = ()) -> CatalogDocument:
+    """Returns what files, given by name and content, say together. Raises BadDocument; `unread` are faults before."""
+    sources: list[Source] = []
+    faults: list[Fault] = []
+    for name, content in contents:
+        try:
+            sources.append(Source(name, content.decode("utf-8-sig")))
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
-            faults.append(_fault_of(path, "This isn't UTF-8 text.", line))
-    return parse(sources, own_owner=settings.OWN_OWNER, known=known_names(), unread=faults)
+            faults.append(Fault.at(Place(name, line, 1, ""), "This isn't UTF-8 text."))
+    return parse(sources, own_owner=settings.OWN_OWNER, known=known_names(), unread=[*faults, *unread])
 
 
 def _files(paths: Iterable[Path], faults: list[Fault]) -> Iterator[Path]:
@@ -50,8 +60,8 @@ def _files(paths: Iterable[Path], faults: list[Fault]) -> Iterator[Path]:
         yield from files
 
 
-def _fault_of(path: Path, message: str, line: int = 1) -> Fault:
-    return Fault.at(Place(str(path), line, 1, ""), message)
+def _fault_of(path: Path, message: str) -> Fault:
+    return Fault.at(Place(str(path), 1, 1, ""), message)
 
 
 def known_names() -> Known:

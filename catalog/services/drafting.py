@@ -1,8 +1,8 @@
 """Drafts: beginning, editing and discarding them, handing them in and back. Rules V-17 to V-20 of docs/rules.md.
 
-Every edit locks the plan or add-on, records its editor, and takes a draft that is in review back to its author. An
-edit that changes nothing leaves no trace. Offers, features and modules are named by code (a module of another owner
-as `owner.module`), so that YAML, forms and the admin call the same functions.
+Every edit locks the plan or add-on, records its editor, and takes a draft that is in review, approved or not, back to
+its author. An edit that changes nothing leaves no trace. Offers, features and modules are named by code (a module of
+another owner as `owner.module`), so that YAML, forms and the admin call the same functions.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def discard_draft(*, version: Version, actor: Actor, at: datetime, reason: str =
 
 
 @transaction.atomic
-def submit(*, version: Version, actor: Actor, at: datetime) -> Version:
+def submit(*, version: Version, actor: Actor, at: datetime, comment: str = "") -> Version:
     """Hands the draft in for review. An include that nobody has published yet is no obstacle to that.
 
     Raises VersionFrozen, DraftGone, AlreadyInReview, or PublishRefused with all other faults.
@@ -92,12 +92,12 @@ def submit(*, version: Version, actor: Actor, at: datetime) -> Version:
     faults = [fault for fault in check(version=draft, at=at) if fault.code not in _FAULTS_OF_OTHERS]
     if faults:
         raise PublishRefused(draft.offer.code, faults)
-    return _move(draft, Version.State.IN_REVIEW, "draft.submitted", actor, at)
+    return _move(draft, Version.State.IN_REVIEW, "draft.submitted", actor, at, comment)
 
 
 @transaction.atomic
 def send_back(*, version: Version, actor: Actor, at: datetime, comment: str = "") -> Version:
-    """Gives the draft back to its author. Raises VersionFrozen, DraftGone or NotInReview."""
+    """Gives the draft, approved or not, back to its author. Raises VersionFrozen, DraftGone or NotInReview."""
     draft = lock_draft(version)
     if draft.state != Version.State.IN_REVIEW:
         raise NotInReview(draft.offer.code)
@@ -107,8 +107,10 @@ def send_back(*, version: Version, actor: Actor, at: datetime, comment: str = ""
 def _move(draft: Any, state: str, action: str, actor: Actor, at: datetime, reason: str = "") -> Version:
     was, draft.state = draft.state, state
     draft.submitted_by = actor.account if state == Version.State.IN_REVIEW else None
+    draft.approved_by = draft.approved_at = draft.effective_from = None
+    draft.digest = ""
     draft.full_clean()
-    draft.save(update_fields=["state", "submitted_by"])
+    draft.save(update_fields=["state", "submitted_by", "approved_by", "approved_at", "effective_from", "digest"])
     audit(draft, action, actor=actor, at=at, changes={"state": [was, state]}, reason=reason)
     moved: Version = draft
     return moved
@@ -136,7 +138,7 @@ def update_draft(
     if changes:
         draft.full_clean()
         draft.save(update_fields=list(changes))
-    return _edited(draft, changes, actor, at)
+    return record_edit(draft, changes, actor, at)
 
 
 @transaction.atomic
@@ -149,7 +151,7 @@ def set_grants(*, version: Version, grants: Mapping[str, object], actor: Actor, 
     wanted = _parse_grants(draft, grants)
     held = {grant.feature.code: grant for grant in draft.grants.select_related("feature")}
     changes = _replace_rows(held, wanted, lambda grant: "unlimited" if grant.unlimited else grant.value)
-    return _edited(draft, {f"grants.{code}": change for code, change in changes.items()}, actor, at)
+    return record_edit(draft, {f"grants.{code}": change for code, change in changes.items()}, actor, at)
 
 
 def _parse_grants(draft: Version, grants: Mapping[str, object]) -> dict[str, Grant]:
@@ -182,7 +184,7 @@ def set_includes(*, version: Version, codes: Iterable[str], actor: Actor, at: da
     }
     held = {row.offer.code: row for row in draft.includes.select_related("offer")}
     changes = _replace_rows(held, wanted)
-    return _edited(draft, {f"includes.{code}": change for code, change in changes.items()}, actor, at)
+    return record_edit(draft, {f"includes.{code}": change for code, change in changes.items()}, actor, at)
 
 
 @transaction.atomic
@@ -200,7 +202,7 @@ def set_extra_modules(*, version: Version, names: Iterable[str], actor: Actor, a
     _refuse(faults)
     held = {row.module.full_name: row for row in draft.extra_modules.select_related("module__owner")}
     changes = _replace_rows(held, wanted)
-    return _edited(draft, {f"extra_modules.{name}": change for name, change in changes.items()}, actor, at)
+    return record_edit(draft, {f"extra_modules.{name}": change for name, change in changes.items()}, actor, at)
 
 
 @transaction.atomic
@@ -223,7 +225,7 @@ def set_rules(
     }
     held = {row.offer.code: row for row in draft.rules.select_related("offer")}
     changes = _replace_rows(held, wanted, lambda rule: rule.verb)
-    return _edited(draft, {f"rules.{code}": change for code, change in changes.items()}, actor, at)
+    return record_edit(draft, {f"rules.{code}": change for code, change in changes.items()}, actor, at)
 
 
 def _offers(codes: Iterable[str], field: str, among: Any) -> dict[str, Any]:
@@ -266,12 +268,14 @@ def _replace_rows(
     return changes
 
 
-def _edited(draft: Any, changes: Mapping[str, Any], actor: Actor, at: datetime) -> Version:
-    """Records the edit and its editor; a draft in review goes back to being edited."""
+def record_edit(
+    draft: Any, changes: Mapping[str, Any], actor: Actor, at: datetime, action: str = "draft.edited"
+) -> Version:
+    """Records the edit and its editor; a draft in review goes back to being edited, and loses its approval."""
     if changes:
         if actor.account is not None:
             draft.editors.add(actor.account)
-        audit(draft, "draft.edited", actor=actor, at=at, changes=changes)
+        audit(draft, action, actor=actor, at=at, changes=changes)
         if draft.state == Version.State.IN_REVIEW:
             return _move(draft, Version.State.DRAFT, "draft.reopened", actor, at)
     edited: Version = draft

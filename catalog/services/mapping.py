@@ -29,7 +29,7 @@ from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier
 
 Names = Mapping[int | None, str]  # primary key of a module → owner.module
 
-_PLACES_PER_GROUP = 1_000_000
+PLACES_PER_GROUP = 1_000_000
 _MODULE_FIELDS = (
     "name",
     "type",
@@ -98,8 +98,8 @@ def draft_facts(version: Version, *, at: datetime, catalog: CatalogFacts | None 
         counterparts=catalog.counterparts,
         positions=catalog.positions,
         tiers=catalog.tiers,
-        published=_published_definitions([feature for feature, _, _ in grants]),
-        include_graph=_include_graph() if includes else {},
+        published=published_definitions([feature for feature, _, _ in grants]),
+        include_graph=include_graph() if includes else {},
     )
 
 
@@ -173,7 +173,7 @@ def _definitions(names: Names) -> dict[int, FeatureDefinition]:
 def _positions() -> dict[str, int]:
     """Returns a number per feature that orders all of them, and stays when features are added elsewhere."""
     rows = Feature.objects.order_by().values_list("code", "group__position", "position")
-    return {code: group * _PLACES_PER_GROUP + place for code, group, place in rows}
+    return {code: group * PLACES_PER_GROUP + place for code, group, place in rows}
 
 
 def _counterparts(names: Names) -> dict[str, frozenset[str]]:
@@ -199,7 +199,7 @@ def _tiers(names: Names) -> dict[str, TierFacts]:
     }
 
 
-def _published_definitions(features: list[int]) -> dict[str, PublishedDefinition]:
+def published_definitions(features: list[int]) -> dict[str, PublishedDefinition]:
     """Returns, per feature, how the newest version naming it froze it: no choice is ever dropped, so one says all."""
     # Which is newest is found out here: a database would read the contents of all versions to sort them.
     oldest_first = Version.objects.frozen().order_by("published_at", "pk").values_list("pk", flat=True)
@@ -215,7 +215,8 @@ def _published_definitions(features: list[int]) -> dict[str, PublishedDefinition
     return known
 
 
-def _include_graph() -> dict[VersionKey, tuple[VersionKey, ...]]:
+def include_graph() -> dict[VersionKey, tuple[VersionKey, ...]]:
+    """Returns what each frozen version took in."""
     rows = Version.objects.frozen().order_by().values_list("offer__code", "number", "content__includes")
     return {
         (code, number): tuple((include["code"], include["version"]) for include in includes or ())

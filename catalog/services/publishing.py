@@ -1,4 +1,8 @@
-"""Publishing and retiring versions. Rules V-21 to V-25 of docs/rules.md. Publishing touches no customer."""
+"""Approving, publishing and retiring versions. Rules V-21 to V-28 of docs/rules.md. Publishing touches no customer.
+
+An approval is of a content, named by its digest: who edits the draft takes it away, and when anything else moves what
+the draft comes to (a plan it includes, a feature, a module), publishing notices and refuses.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,12 @@ from django.db import transaction
 
 from catalog.content import Diff, VersionContent, diff, digest, flatten
 from catalog.errors import (
+    AlreadyApproved,
     AlreadyRetired,
+    ApprovalOutdated,
+    BaseSuperseded,
     EffectiveInThePast,
+    NotApproved,
     NotFrozen,
     NotInReview,
     OtherThanPreviewed,
@@ -57,6 +65,68 @@ def preview(*, version: Version, at: datetime) -> Preview:
     return Preview(tuple(faults), content, previous, changes)
 
 
+def superseding(version: Version) -> Version | None:
+    """Returns the newest published version of the draft's offer if it is newer than the draft's base."""
+    base = version.base.number if version.base is not None else 0
+    newer: Any = Version.objects.filter(offer=version.offer_id, state=Version.State.PUBLISHED, number__gt=base)
+    found: Version | None = newer.select_related("offer").order_by("-number").first()
+    return found
+
+
+@transaction.atomic
+def approve(
+    *,
+    version: Version,
+    actor: Actor,
+    at: datetime,
+    expected_digest: str = "",
+    effective_from: datetime | None = None,
+    comment: str = "",
+    four_eyes: bool | None = None,
+) -> Version:
+    """Returns the draft in review, approved as what it comes to at `effective_from` (none: `at`).
+
+    `expected_digest` is that of the content that was shown; `four_eyes` (none: as the setting says) demands somebody
+    who did not work on the draft. Raises VersionFrozen, DraftGone, NotInReview, EffectiveInThePast, BaseSuperseded,
+    SecondPairOfEyesNeeded, PublishRefused with all faults, OtherThanPreviewed or AlreadyApproved.
+    """
+    draft = lock_draft(version)
+    if draft.state != Version.State.IN_REVIEW:
+        raise NotInReview(draft.offer.code)
+    _demand_current_base(draft)
+    if settings.FOUR_EYES if four_eyes is None else four_eyes:
+        _demand_fresh_eyes(draft, actor.account, actor.label, "approve")
+    _, found = _content(draft, _moment(at, effective_from), expected_digest)
+    if draft.is_approved and draft.digest == found:
+        raise AlreadyApproved(draft.offer.code)
+    draft.approved_by, draft.approved_at, draft.digest = actor.account, at, found
+    draft.effective_from = effective_from
+    draft.full_clean()
+    draft.save(update_fields=["approved_by", "approved_at", "digest", "effective_from"])
+    changes = {"digest": found, "effective_from": effective_from.isoformat() if effective_from else None}
+    audit(draft, "draft.approved", actor=actor, at=at, changes=changes, reason=comment)
+    approved: Version = draft
+    return approved
+
+
+def _moment(at: datetime, effective_from: datetime | None) -> datetime:
+    moment = effective_from or at
+    if moment < at:
+        raise EffectiveInThePast(f"{moment:%Y-%m-%d %H:%M} UTC")
+    return moment
+
+
+def _content(draft: Any, moment: datetime, expected_digest: str) -> tuple[dict[str, Any], str]:
+    """Returns what the draft comes to at `moment`, and its digest."""
+    content, faults = flatten(draft_facts(draft, at=moment))
+    if content is None:
+        raise PublishRefused(draft.offer.code, faults)
+    found = digest(content)
+    if expected_digest and expected_digest != found:
+        raise OtherThanPreviewed(draft.offer.code)
+    return content, found
+
+
 @transaction.atomic
 def publish(
     *,
@@ -69,35 +139,48 @@ def publish(
 ) -> Version:
     """Returns the version, published and frozen for good, in force from `effective_from` (none: from `at`).
 
-    `four_eyes` (none: as the setting says) demands a review, and a publisher who did not work on the draft;
-    `expected_digest` is that of the content that the publisher was shown. Raises VersionFrozen (somebody was faster),
-    DraftGone, EffectiveInThePast, NotInReview, SecondPairOfEyesNeeded, PublishRefused with all faults or
-    OtherThanPreviewed.
+    `four_eyes` (none: as the setting says) demands an approval, and that neither who approved nor who publishes worked
+    on the draft; False sets an approval aside. Where nobody approved, the publisher does. `expected_digest` is that of
+    the content that the publisher was shown. Raises VersionFrozen (somebody was faster), DraftGone,
+    EffectiveInThePast, BaseSuperseded, NotInReview, NotApproved, SecondPairOfEyesNeeded, PublishRefused with all
+    faults, OtherThanPreviewed or ApprovalOutdated.
     """
     draft = lock_draft(version)
-    effective_from = effective_from or at
-    if effective_from < at:
-        raise EffectiveInThePast(f"{effective_from:%Y-%m-%d %H:%M} UTC")
+    moment = _moment(at, effective_from)
+    _demand_current_base(draft)
     if settings.FOUR_EYES if four_eyes is None else four_eyes:
-        _demand_second_pair_of_eyes(draft, actor)
-    content, faults = flatten(draft_facts(draft, at=effective_from))
-    if content is None:
-        raise PublishRefused(draft.offer.code, faults)
-    if expected_digest and expected_digest != digest(content):
-        raise OtherThanPreviewed(draft.offer.code)
-    _freeze(draft, content, actor, at, effective_from)
-    changes = {"digest": draft.digest, "effective_from": effective_from.isoformat(), "changelog": draft.changelog}
+        _demand_approval(draft, actor)
+    content, found = _content(draft, moment, expected_digest)
+    if draft.is_approved and draft.digest != found and four_eyes is not False:
+        raise ApprovalOutdated(draft.offer.code)
+    if not draft.is_approved or draft.digest != found:
+        draft.approved_by, draft.approved_at, draft.digest = actor.account, at, found
+    _freeze(draft, content, actor, at, moment)
+    changes = {"digest": draft.digest, "effective_from": moment.isoformat(), "changelog": draft.changelog}
     audit(draft, "version.published", actor=actor, at=at, changes=changes)
     published: Version = draft
     return published
 
 
-def _demand_second_pair_of_eyes(draft: Any, actor: Actor) -> None:
+def _demand_current_base(draft: Any) -> None:
+    newer = superseding(draft)
+    if newer is not None:
+        raise BaseSuperseded(draft.offer.code, str(newer))
+
+
+def _demand_approval(draft: Any, actor: Actor) -> None:
     if draft.state != Version.State.IN_REVIEW:
         raise NotInReview(draft.offer.code)
-    account = actor.account
+    _demand_fresh_eyes(draft, actor.account, actor.label, "publish")
+    if not draft.is_approved:
+        raise NotApproved(draft.offer.code)
+    _demand_fresh_eyes(draft, draft.approved_by, str(draft.approved_by or "system"), "approve")
+
+
+def _demand_fresh_eyes(draft: Any, account: Any, label: str, verb: str) -> None:
+    """Refuses whoever drafted or edited it, and nobody in particular."""
     if account is None or draft.drafted_by_id == account.pk or draft.editors.filter(pk=account.pk).exists():
-        raise SecondPairOfEyesNeeded(actor.label, draft.offer.code)
+        raise SecondPairOfEyesNeeded(label, draft.offer.code, verb)
 
 
 def _freeze(draft: Any, content: dict[str, Any], actor: Actor, at: datetime, effective_from: datetime) -> None:
@@ -108,10 +191,9 @@ def _freeze(draft: Any, content: dict[str, Any], actor: Actor, at: datetime, eff
     draft.number = newest.number + 1 if newest else 1
     draft.state = Version.State.PUBLISHED
     draft.content = content
-    draft.digest = digest(content)
     draft.effective_from = effective_from
     draft.published_at = at
-    draft.approved_by = draft.published_by = actor.account
+    draft.published_by = actor.account
     draft.full_clean()
     draft.save()
 

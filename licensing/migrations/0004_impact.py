@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("catalog", "0002_protection"),
+        ("catalog", "0003_approval"),
         ("customers", "0004_search"),
         ("licensing", "0003_counting"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

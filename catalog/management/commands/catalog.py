@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser
 from collections import Counter
 from datetime import datetime
+from json import dumps
+from os import environ
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from catalog.document import BadDocument
+from catalog.management.planned import lines_of
 from catalog.services.applying import ApplyResult, apply_document
 from catalog.services.defining import Change
 from catalog.services.documents import read_catalog
+from catalog.services.exporting import export_files, export_text
+from catalog.services.planning import plan_document
 from customers.actor import SYSTEM, Actor
 from customers.errors import Refusal
 from customers.models import Account
+
+CHANGES: Final = 2  # what `plan` ends with when there is something to do
 
 
 class Command(BaseCommand):
@@ -26,7 +34,30 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         subcommands = parser.add_subparsers(dest="subcommand", required=True, metavar="COMMAND")
+        self._add_export(subcommands)
+        self._add_plan(subcommands)
         self._add_apply(subcommands)
+
+    def _add_export(self, subcommands: Any) -> None:
+        parser = subcommands.add_parser("export", help="Write the catalog as YAML, in normal form; comments are lost.")
+        parser.add_argument(
+            "path",
+            nargs="?",
+            type=Path,
+            metavar="PATH",
+            help="A file, or a folder to divide it in; else it is printed.",
+        )
+        parser.add_argument("--drafts", action="store_true", help="As the drafts say, where there are any.")
+        parser.set_defaults(run=self.export)
+
+    def _add_plan(self, subcommands: Any) -> None:
+        parser = subcommands.add_parser(
+            "plan", help="Tell what `apply` would change, and write nothing. Ends with 2 if there is anything."
+        )
+        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="A file, or a folder of *.yaml files.")
+        parser.add_argument("--publish", action="store_true", help="Count what `apply --publish` would publish, too.")
+        parser.add_argument("--json", action="store_true", help="For machines.")
+        parser.set_defaults(run=self.plan)
 
     def _add_apply(self, subcommands: Any) -> None:
         parser = subcommands.add_parser("apply", help="Make the catalog say what the files say, all of it or nothing.")
@@ -55,6 +86,37 @@ class Command(BaseCommand):
         except Refusal as refusal:
             raise CommandError(f"{refusal.message} {refusal.next_action}".rstrip()) from refusal
 
+    def export(self, *, path: Path | None, drafts: bool, **_: Any) -> None:
+        if path is None:
+            self.stdout.write(export_text(drafts=drafts), ending="")
+        elif path.is_dir():
+            self._export_files(path, export_files(drafts=drafts))
+        else:
+            path.write_text(export_text(drafts=drafts), encoding="utf-8")
+
+    def _export_files(self, folder: Path, files: dict[str, str]) -> None:
+        others = sorted(file.name for file in folder.iterdir() if file.suffix in (".yaml", ".yml"))
+        stale = [name for name in others if name not in files]
+        if stale:
+            raise CommandError(f"{folder} has other catalog files: {', '.join(stale)}. Move them away first.")
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+            self.stdout.write(f"wrote      {folder / name}")
+
+    def plan(self, *, paths: list[Path], publish: bool, json: bool, **options: Any) -> None:
+        plan = plan_document(read_catalog(paths), at=timezone.now())
+        is_done = plan.is_published if publish else plan.is_empty
+        if json:
+            self.stdout.write(dumps({"is_empty": is_done, **plan.as_json()}, indent=2, ensure_ascii=False, default=str))
+        else:
+            colour = self.stdout.isatty() and not (options["no_color"] or environ.get("NO_COLOR"))
+            for line in lines_of(plan, colour=colour):
+                self.stdout.write(line)
+            if is_done:
+                self.stdout.write("The catalog says all that already: nothing to do.")
+        if not is_done:
+            sys.exit(CHANGES)
+
     def apply(
         self, *, paths: list[Path], publish: bool, changelog: str, email: str, as_of: datetime | None, **_: Any
     ) -> None:
@@ -74,7 +136,7 @@ class Command(BaseCommand):
             self.stdout.write(f"created    {count} {_in_words(kind, count)}")
         for change in result.changes:
             if not change.is_new:
-                self.stdout.write(f"changed    {_in_words(change.kind, 1)} {change.code}: {_told(change)}")
+                self.stdout.write(f"{change.verb:<10} {_in_words(change.kind, 1)} {change.code}: {_told(change)}")
 
     def _tell_offers(self, result: ApplyResult) -> None:
         for offer in result.offers:
