@@ -28,6 +28,10 @@ OWN_OWNER = env.str("OWN_OWNER", "SUPEROFFICE")
 FOUR_EYES = env.bool("FOUR_EYES", False)
 # The product version that packages are issued for.
 LICENSE_VERSION = env.str("LICENSE_VERSION", "1.0")
+# The private Ed25519 key that packages are signed with: the key itself, or a file with it; never in the database. A
+# demo, and whoever develops, has one made under var/.
+SIGNING_KEY = env.str("SIGNING_KEY", "aW5zZWN1cmUga2V5IGZvciB0ZXN0cywgMzIgYnl0ZXM=" if TESTING else "")
+SIGNING_KEY_FILE = env.str("SIGNING_KEY_FILE", str(BASE_DIR / "var" / "signing-key.pem") if DEBUG or DEMO else "")
 # How long an API key may be remembered by a worker: a revoked key dies within this time.
 API_KEY_MEMORY_SECONDS = env.float("API_KEY_MEMORY_SECONDS", 1.0)
 # How often the collected "last used" of API keys is written; 0: only when asked for.

@@ -199,3 +199,67 @@ class WouldNotFit(Refusal):
 class OverrideRefused(Refusal):
     code = "override_refused"
     title = "Override refused"
+
+
+class NoSigningKey(Refusal):
+    """Packages are signed, and there is nothing to sign them with."""
+
+    code = "no_signing_key"
+    status = 503
+    title = "No signing key"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            next_action="Set SIGNING_KEY or SIGNING_KEY_FILE; `manage.py license keygen FILE` makes a key.",
+        )
+
+
+class BadPackage(Refusal):
+    """A package file that can't be taken in; `faults` says everything that is wrong, each with line and element."""
+
+    code = "bad_package"
+    status = 400
+    title = "Bad package"
+
+    def __init__(self, faults: Sequence[Mapping[str, Any]], warnings: Sequence[Mapping[str, Any]] = ()) -> None:
+        first = faults[0]["message"] if faults else ""
+        more = f" And {len(faults) - 1} more." if len(faults) > 1 else ""
+        super().__init__(
+            f"The package has {len(faults)} fault{'s' * (len(faults) != 1)}, so nothing was stored. {first}{more}",
+            next_action="Have its issuer correct what is listed.",
+            details={"faults": [dict(fault) for fault in faults], "warnings": [dict(each) for each in warnings]},
+        )
+
+
+class PackageDamaged(Refusal):
+    """A recorded package isn't what was signed: somebody edited it behind the application's back."""
+
+    code = "package_damaged"
+    title = "Package damaged"
+
+    def __init__(self, package: str, sentences: Sequence[str]) -> None:
+        super().__init__(
+            f"{package} is not what was signed. {' '.join(sentences)}",
+            blocking={"kind": "package", "code": package},
+            next_action="Tell whoever operates Planarium; `manage.py license verify --all` lists what is damaged.",
+        )
+
+
+class OwnLicenseStays(Refusal):
+    """C-38: the own owner's licence is changed by its subscription, never removed."""
+
+    code = "own_license_stays"
+    title = "Own licence stays"
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(
+            f"{owner} is our own; its licence can't be removed.",
+            blocking={"kind": "owner", "code": owner},
+            next_action="Change or cancel the subscription.",
+        )
+
+
+class KeyRefused(Refusal):
+    code = "key_refused"
+    title = "Key refused"

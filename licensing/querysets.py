@@ -60,3 +60,11 @@ class OverrideQuerySet(AnyRows):
     def not_over(self, at: datetime) -> Any:
         """Those in force at `at` or later, as was known at `at`."""
         return self.with_stop().filter(Q(stop=None) | Q(stop__gt=at))
+
+
+class KeyQuerySet(AnyRows):
+    def valid(self, at: datetime) -> Any:
+        """Keys with which what arrives at `at` may be signed."""
+        return self.filter(
+            Q(valid_until=None) | Q(valid_until__gt=at), Q(retired_at=None) | Q(retired_at__gt=at), valid_from__lte=at
+        )

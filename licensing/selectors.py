@@ -16,6 +16,7 @@ from customers.models import Customer, CustomerUser
 from licensing import facts as f
 from licensing.extra_info import parse_set
 from licensing.models import Holding, HoldingPeriod, ModuleLicense, Override, Package, Seat, UserPeriod
+from licensing.recorded import SEALED, trusted
 from licensing.resolution import canonical, digest
 
 
@@ -53,15 +54,22 @@ class Timeline:
 
 
 def load_timelines(customers: Collection[int], at: datetime) -> dict[int, Timeline]:
-    """Returns what `load_timeline` does, of many customers (by id), in three queries."""
-    packages = Package.objects.filter(customer__in=customers).in_force(at).select_related("owner")
-    by_id = {package.pk: package for package in packages}
+    """Returns what `load_timeline` does, of many customers (by id), in three queries.
+
+    What isn't as it was sealed is left out (Z-6).
+    """
+    packages = Package.objects.filter(customer__in=customers).in_force(at).select_related(*SEALED)
+    rows: dict[int, list[ModuleLicense]] = {package.pk: [] for package in packages}
+    for row in ModuleLicense.objects.filter(package__in=rows).order_by("package", "sort_order", "pk"):
+        rows[row.package_id].append(row)
     found: dict[int, tuple[list[Package], list[ModuleLicense], list[Override]]] = {pk: ([], [], []) for pk in customers}
-    for package in by_id.values():
-        found[package.customer_id][0].append(package)
-    for row in ModuleLicense.objects.filter(package__in=by_id):
-        row.package = by_id[row.package_id]
-        found[row.customer_id][1].append(row)
+    for package in packages:
+        intact = trusted(package, rows[package.pk])
+        if intact is not None:
+            found[package.customer_id][0].append(package)
+            for row in intact:
+                row.package = package
+                found[package.customer_id][1].append(row)
     overrides = Override.objects.filter(customer__in=customers, user=None, created_at__lte=at).not_over(at)
     for override in overrides.select_related("feature"):
         found[override.customer_id][2].append(override)

@@ -1,4 +1,5 @@
 from .impact import ImpactCustomer, ImpactFeature, ImpactReport
+from .owner import OwnerKey, OwnerPlan, PackageSeal
 from .package import ModuleLicense, Package
 from .period import EntitlementSet, Holding, HoldingPeriod, UserPeriod
 from .revision import CustomerRevision, RevisionEntry
@@ -17,7 +18,10 @@ __all__ = [
     "ImpactReport",
     "ModuleLicense",
     "Override",
+    "OwnerKey",
+    "OwnerPlan",
     "Package",
+    "PackageSeal",
     "RevisionEntry",
     "Seat",
     "Subscription",

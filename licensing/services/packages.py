@@ -18,8 +18,10 @@ from licensing.compiling import CompiledItem, Row, compile_rows, header_digest
 from licensing.errors import NothingToActivate, WouldNotFit
 from licensing.facts import full_name
 from licensing.models import ModuleLicense, Package, Seat, Subscription, SubscriptionItem
+from licensing.recorded import SEALED
 from licensing.services.commit import Commit, customer_commit
 from licensing.services.periods import rewrite_customer
+from licensing.services.sealing import is_sound, refuse_damaged, write_sealed
 
 HOLDERS_NAMED = 20
 HEADER = ("company_name", "serial_number", "license_version", "product_type", "product_description")
@@ -47,7 +49,7 @@ class Issued:
 def issue_package(commit: Commit, subscription: Subscription) -> Issued:
     """Compiles the items in force into the own owner's next package, and activates it if it fits.
 
-    An equal active package stays; a pending one that the items overtake is withdrawn.
+    An equal active package stays, unless somebody edited it; a pending one that the items overtake is withdrawn.
     """
     owner = Owner.objects.get(code=settings.OWN_OWNER)
     rows = compile_rows(_items(commit))
@@ -55,7 +57,8 @@ def issue_package(commit: Commit, subscription: Subscription) -> Issued:
     key = header_digest(header, [row.check(settings.LICENSE_VERSION) for row in rows])
     mine = Package.objects.filter(customer=commit.customer, owner=owner)
     withdrawn = mine.filter(state=Package.State.PENDING).update(state=Package.State.WITHDRAWN)
-    if mine.active().filter(digest=key).exists():
+    equal = mine.active().filter(digest=key).select_related(*SEALED)
+    if any(is_sound(package, actor=commit.actor, at=commit.at) for package in equal):
         if withdrawn:
             commit.changed()
         return Issued(None)
@@ -70,9 +73,14 @@ def issue_package(commit: Commit, subscription: Subscription) -> Issued:
         deployment_type=1,
         **header,
     )
-    ModuleLicense.objects.bulk_create([license_of(package, row, commit.at) for row in rows])
+    write_sealed(package, [license_of(package, row, commit.at) for row in rows], at=commit.at)
     commit.changed()
     _record(commit, "package.issued", package)
+    return put_in_force(commit, package)
+
+
+def put_in_force(commit: Commit, package: Package) -> Issued:
+    """Activates a package just written, if it fits; otherwise it stays pending, and the admins are told."""
     superfluous = superfluous_of(package)
     if superfluous:
         _tell_admins(commit, package, superfluous)
@@ -86,13 +94,14 @@ def activate_package(*, customer: Customer, actor: Actor, owner: str | None = No
     with customer_commit(customer=customer, actor=actor, cause="package.activated", dry_run=dry_run) as commit:
         code = owner or settings.OWN_OWNER
         pending = Package.objects.filter(customer=customer, owner__code__iexact=code, state=Package.State.PENDING)
-        package: Package | None = pending.select_related("owner").first()
+        package: Package | None = pending.select_related(*SEALED).first()
         if package is None:
             raise NothingToActivate(
                 f"No package of {code} is pending.",
                 blocking={"kind": "owner", "code": code},
                 next_action="Nothing needs to be done: the newest package is active.",
             )
+        refuse_damaged(package)
         superfluous = superfluous_of(package)
         if superfluous:
             raise WouldNotFit(str(package), [asdict(row) for row in superfluous])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import socket
 import subprocess
@@ -81,6 +83,7 @@ def environment(database_url: str, *, secret: str) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "scripts.bench.settings",
         "DATABASE_URL": database_url,
         "SECRET_KEY": secret,
+        "SIGNING_KEY": base64.b64encode(hashlib.sha256(secret.encode()).digest()).decode(),
         "DEBUG": "false",
         "DEMO": "false",
         "TESTING": "false",

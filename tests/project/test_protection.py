@@ -28,6 +28,8 @@ EDITS = {
     "licensing_changesetrow": ANY,
     "licensing_entitlementset": ANY,
     "licensing_modulelicense": ANY,
+    "licensing_ownerkey": "public_key = 'another'",
+    "licensing_packageseal": ANY,
     "licensing_override": "reason = 'none'",
     "licensing_package": "company_name = 'Another AS'",
     "licensing_revisionentry": ANY,

@@ -1,0 +1,148 @@
+"""Packages as they are recorded → the form that is signed, and what of them can be trusted (Z-5 to Z-7).
+
+Whoever edits a row behind the application's back can't sign it. A row that isn't what was signed gives nothing; where
+the package itself isn't, all of it is as if it were not there. Never more than was issued, whatever somebody wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
+from typing import Final
+
+import structlog
+
+from licensing.keyring import OWN_KEYS
+from licensing.models import ModuleLicense, Package, PackageSeal
+from licensing.package_form import PackageForm, RowForm
+from licensing.signing import Break, Examined, examine
+
+_LOG: Final = structlog.get_logger(__name__)
+
+_HEADER: Final = (
+    "company_name",
+    "serial_number",
+    "license_version",
+    "deployment_type",
+    "product_type",
+    "product_description",
+    "extra_flags",
+    "extra_info",
+    "warning_at",
+    "expires_at",
+    "grace_until",
+    "maintenance_until",
+    "next_check_at",
+    "number",
+    "issued_at",
+)
+_ROW: Final = (
+    "license_type",
+    "module_name",
+    "module_description",
+    "license_number",
+    "sort_order",
+    "allowed_user_type",
+    "tooltip",
+    "module_version",
+    "unrestricted",
+    "hidden",
+    "extra_flags",
+    "extra_info",
+    "prerequisite_module",
+    "offer_code",
+    "version_number",
+    "tier",
+    "signature",
+)
+SEALED: Final = ("owner", "customer", "seal")  # what `select_related` brings along for a package to be examined
+
+
+def form_of(package: Package, rows: Iterable[ModuleLicense], seal: PackageSeal | None) -> PackageForm:
+    """Returns what is recorded of a package, as its seal covers it; rows keep their order."""
+    checks = seal.checks if seal is not None else {}
+    form = PackageForm(
+        owner_name=package.owner.code,
+        customer=package.customer.code,
+        rows=tuple(_row(package, row, checks.get("rows", {}).get(row.module_name, "")) for row in rows),
+        **{name: getattr(package, name) for name in _HEADER},
+    )
+    if seal is None:
+        return form
+    return replace(
+        form,
+        owner_description=seal.owner_description,
+        license_url=seal.license_url,
+        key_id=seal.key_id,
+        signature=seal.signature,
+        field_checks=checks.get("header", ""),
+    )
+
+
+def _row(package: Package, row: ModuleLicense, checks: str) -> RowForm:
+    plain = {name: getattr(row, name) for name in _ROW}
+    return RowForm(
+        owner_name=package.owner.code,
+        solutions=tuple(row.solutions),
+        grants=row.grants,
+        field_checks=checks,
+        **plain,
+    )
+
+
+def examine_recorded(package: Package, rows: Sequence[ModuleLicense]) -> Examined:
+    """Returns what of a recorded package is as it was sealed; damage goes to the log.
+
+    Costs no query where `package` has SEALED at hand and is sealed with a key that is known.
+    """
+    seal = seal_of(package)
+    examined = examine(form_of(package, rows, seal), OWN_KEYS)
+    strays = [row.module_name for row in rows if _is_astray(package, row)]
+    if strays:  # what no signature says, since it is never told: whose row it is, and whether it is a plan's
+        moved = tuple(Break(f"Row {name} is in the wrong place.", name, ("ModuleName",)) for name in strays)
+        examined = Examined((*examined.breaks, *moved), header=False)
+    if not examined.is_intact:
+        _LOG.critical(
+            "package_damaged",
+            customer=package.customer.code,
+            package=str(package),
+            damage=[each.message for each in examined.breaks],
+        )
+    return examined
+
+
+def _is_astray(package: Package, row: ModuleLicense) -> bool:
+    return row.customer_id != package.customer_id or row.is_plan != (row.extra_flags == 1)
+
+
+def seal_of(package: Package) -> PackageSeal | None:
+    """Returns the package's seal; none before it was signed."""
+    try:
+        return package.seal
+    except PackageSeal.DoesNotExist:
+        return None
+
+
+def is_intact(package: Package) -> bool:
+    """Whether a package and all its rows are as they were sealed. One query for the rows."""
+    return examine_recorded(package, list(package.rows.order_by("sort_order", "pk"))).is_intact
+
+
+def trusted(package: Package, rows: Sequence[ModuleLicense]) -> list[ModuleLicense] | None:
+    """Returns the rows that are as they were sealed; None where the package itself isn't."""
+    examined = examine_recorded(package, rows)
+    return [row for index, row in enumerate(rows) if index in examined.rows] if examined.header else None
+
+
+def trusted_rows(rows: Iterable[ModuleLicense]) -> list[ModuleLicense]:
+    """Returns those of `rows`, all of their packages and in any order, that are as they were sealed.
+
+    Each has its package, with SEALED, at hand.
+    """
+    found: list[ModuleLicense] = []
+    for _, group in groupby(sorted(rows, key=attrgetter("package_id")), key=attrgetter("package_id")):
+        mine = list(group)
+        found += trusted(mine[0].package, mine) or []
+    return found
