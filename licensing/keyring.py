@@ -40,7 +40,7 @@ class OwnKeys(Mapping[str, PublicKey]):
         return iter(OwnerKey.objects.filter(owner__code=settings.OWN_OWNER).values_list("key_id", flat=True))
 
     def __len__(self) -> int:
-        return OwnerKey.objects.filter(owner__code=settings.OWN_OWNER).count()
+        return sum(1 for _ in self)
 
 
 OWN_KEYS: Final = OwnKeys()

@@ -10,15 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from catalog.reserved import reserved_module, reserved_owner
 from licensing.extra_info import BadExtraInfo, is_user_plan, parse_set
 from licensing.package_form import PackageForm, RowForm
 from licensing.package_xml import PackageFault
 
 OWNER: Final = re.compile(r"[A-Z0-9]{1,239}\Z")
 MODULE: Final = re.compile(r"[a-z0-9](?:[a-z0-9 -]*[a-z0-9])?\Z")
-# Fixed words in the addresses of licences, in the world that we join: nothing may be called like them.
-ROUTE_WORDS: Final = frozenset({"user", "site", "changeserialnumber", "shopurl", "mdolist"})
-SITE: Final = 1
 USER: Final = 3
 
 
@@ -33,23 +31,11 @@ def faults_of(form: PackageForm) -> list[PackageFault]:
     return sorted(found)
 
 
-def reserved_name(code: str) -> str | None:
-    """Returns why an owner can't be called so, or None: a fixed word of addresses (C-3)."""
-    return f"{code} is a fixed word in addresses." if code.lower() in ROUTE_WORDS else None
-
-
-def reserved_module(name: str) -> str | None:
-    """Returns why a module can't be called so, or None: a number is taken for a user, a fixed word for itself."""
-    if name.isdigit():
-        return f"{name} is a number, and would be taken for a user's."
-    return f"{name} is a fixed word in addresses." if name.lower() in ROUTE_WORDS else None
-
-
 def _header(form: PackageForm) -> Iterator[PackageFault]:
     line = form.line_of("OwnerName")
     if not OWNER.match(form.owner_name):
         yield PackageFault(line, "OwnerName", f"{form.owner_name!r}: an owner is upper-case letters and digits.")
-    elif (why := reserved_name(form.owner_name)) is not None:
+    elif (why := reserved_owner(form.owner_name)) is not None:
         yield PackageFault(line, "OwnerName", why)
 
 

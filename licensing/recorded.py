@@ -14,9 +14,11 @@ from typing import Final
 
 import structlog
 
+from licensing.errors import PackageDamaged
 from licensing.keyring import OWN_KEYS
 from licensing.models import ModuleLicense, Package, PackageSeal
 from licensing.package_form import PackageForm, RowForm
+from licensing.package_xml import write_package
 from licensing.signing import Break, Examined, examine
 
 _LOG: Final = structlog.get_logger(__name__)
@@ -146,3 +148,18 @@ def trusted_rows(rows: Iterable[ModuleLicense]) -> list[ModuleLicense]:
         mine = list(group)
         found += trusted(mine[0].package, mine) or []
     return found
+
+
+def document_of(package: Package) -> bytes:
+    """Returns a package as XML, signed: as it was issued or, where somebody else issued it, as it came (X-5).
+
+    Raises PackageDamaged where the record isn't what was sealed.
+    """
+    rows = list(package.rows.order_by("sort_order", "pk"))
+    seal = seal_of(package)
+    examined = examine_recorded(package, rows)
+    if seal is None or not examined.is_intact:
+        raise PackageDamaged(str(package), [each.message for each in examined.breaks])
+    if seal.document:
+        return seal.document.encode()
+    return write_package(replace(form_of(package, rows, seal), public_key=OWN_KEYS[seal.key_id].text))

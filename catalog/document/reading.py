@@ -28,6 +28,7 @@ from catalog.document.names import CODE, MODULE, NOTHING, OWNER, Known, Names, c
 from catalog.document.nodes import Node, Record, Source, compose
 from catalog.document.renames import Former, beside, read_renames
 from catalog.kinds import KINDS, BadValue, Kind, Value
+from catalog.reserved import reserved_module, reserved_owner
 
 FORMAT: Final = 1
 HEADER: Final = "planarium-catalog"
@@ -370,4 +371,10 @@ def _code_problem(section: str, code: str) -> str:
         shape = "Use lower-case letters, digits, dots, hyphens and underscores; begin and end with a letter or digit."
     if len(code) > longest:
         return f"It is too long: {longest} characters at most."
-    return "" if good else shape
+    return (_reserved(section, code) or "") if good else shape
+
+
+def _reserved(section: str, code: str) -> str | None:
+    if section == "owners":
+        return reserved_owner(code)
+    return reserved_module(code.rpartition(".")[2]) if section == "modules" else None

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from catalog.querysets import ModuleQuerySet
+from catalog.reserved import reserved_module, reserved_owner
 
 validate_owner = RegexValidator(r"^[A-Z0-9]+\Z", "Use upper-case letters and digits only.", code="invalid_owner")
 validate_module = RegexValidator(
@@ -27,6 +28,10 @@ class Owner(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+    def clean(self) -> None:
+        if (why := reserved_owner(self.code)) is not None:
+            raise ValidationError({"code": why})
 
 
 class Module(models.Model):
@@ -74,6 +79,8 @@ class Module(models.Model):
         return f"{self.owner.code.lower()}.{self.name}"
 
     def clean(self) -> None:
+        if (why := reserved_module(self.name)) is not None:
+            raise ValidationError({"name": why})
         if self.prerequisite is not None and self.prerequisite.owner_id != self.owner_id:
             raise ValidationError({"prerequisite": "A prerequisite is a module of the same owner."})
         if self.pk and (faults := self._changed_for_good()):

@@ -13,6 +13,7 @@ from django.db import transaction
 from catalog.models import Owner
 from customers import audit
 from customers.actor import SYSTEM, Actor
+from customers.models import AuditEvent
 from licensing.errors import PackageDamaged
 from licensing.models import ModuleLicense, OwnerKey, Package, PackageSeal
 from licensing.own_key import own_key
@@ -72,6 +73,7 @@ def _sign(package: Package, rows: Sequence[ModuleLicense], seal: PackageSeal) ->
 
 def record_own_key(key: PublicKey, *, at: datetime) -> OwnerKey:
     """Returns our public key as it stands in the keyring; the first package that it signs puts it there."""
+    row: OwnerKey
     row, is_new = OwnerKey.objects.get_or_create(
         key_id=key.key_id,
         defaults={
@@ -157,7 +159,7 @@ def verify_all(*, actor: Actor, at: datetime, progress: Callable[[int], None] = 
 def record_damage(package: Package, breaks: Sequence[Break], *, actor: Actor, at: datetime) -> None:
     """Writes into the audit trail that a package was found damaged, unless the last word there is the same."""
     told = {"damage": [each.message for each in breaks]}
-    known = audit.AuditEvent.objects.filter(
+    known = AuditEvent.objects.filter(
         action="package.damaged", object_type="package", object_code=str(package), customer=package.customer
     ).first()
     if known is None or known.changes != told:
