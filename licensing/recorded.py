@@ -163,3 +163,11 @@ def document_of(package: Package) -> bytes:
     if seal.document:
         return seal.document.encode()
     return write_package(replace(form_of(package, rows, seal), public_key=OWN_KEYS[seal.key_id].text))
+
+
+def examine_many(packages: Sequence[Package]) -> dict[int, Examined]:
+    """Returns what became of each package (with SEALED at hand), by id. One query for the rows of all."""
+    rows: dict[int, list[ModuleLicense]] = {package.pk: [] for package in packages}
+    for row in ModuleLicense.objects.filter(package__in=rows).order_by("package", "sort_order", "pk"):
+        rows[row.package_id].append(row)
+    return {package.pk: examine_recorded(package, rows[package.pk]) for package in packages}

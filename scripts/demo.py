@@ -68,6 +68,7 @@ def secret_key(path: Path) -> str:
 def prepare(*, port: int, environment: dict[str, str]) -> None:
     for what, arguments in (
         ("Database", ["migrate", "--verbosity", "0"]),
+        ("Signatures", ["license", "sign"]),
         ("Catalog", ["catalog", "apply", "--publish", "--as-of", long_ago(), "catalog/seed"]),
         ("Demo customers", ["demo", "--port", str(port)]),
     ):

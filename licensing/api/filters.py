@@ -13,7 +13,7 @@ from catalog.models import Offer
 from customers.api.filters import YesNoFilter
 from customers.errors import Invalid
 from customers.models import CustomerUser
-from licensing.models import ModuleLicense, Seat, UserPeriod
+from licensing.models import ModuleLicense, Package, Seat, UserPeriod
 
 
 class UserFilter(FilterSet):
@@ -69,3 +69,12 @@ class LicenseFilter(FilterSet):
 
     def by_text(self, rows: QuerySet[ModuleLicense], name: str, text: str) -> QuerySet[ModuleLicense]:
         return rows.filter(Q(module_name__icontains=text) | Q(module_description__icontains=text))
+
+
+class PackageFilter(FilterSet):
+    owner = CharFilter(field_name="owner__code", lookup_expr="iexact")
+    state = ChoiceFilter(choices=Package.State.choices)
+
+    class Meta:
+        model = Package
+        fields: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from licensing.api import entitlements, licenses, seats, users
+from licensing.api import entitlements, licenses, packages, seats, users
 
 _CUSTOMER = "customers/<code:customer>/"
 _USER = f"{_CUSTOMER}users/<code:user>/"
@@ -19,5 +19,8 @@ urlpatterns = [
     path(_USER, users.UserDetail.as_view(), name="user-detail"),
     path(f"{_USER}seats/", seats.SeatList.as_view(), name="seat-list"),
     path(f"{_USER}seats/<code:module>/", seats.SeatDetail.as_view(), name="seat-detail"),
+    path(f"{_CUSTOMER}packages/", packages.PackageList.as_view(), name="package-list"),
+    path(f"{_CUSTOMER}packages/<int:number>/", packages.PackageDetail.as_view(), name="package-detail"),
+    path(f"{_CUSTOMER}licenses/<code:owner>/", packages.PartnerLicense.as_view(), name="partner-license"),
     path(f"{_CUSTOMER}licenses/", licenses.LicenseList.as_view(), name="license-list"),
 ]

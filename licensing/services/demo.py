@@ -12,13 +12,16 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
-from catalog.models import Version
+from catalog.models import Owner, Solution, Version
 from customers.actor import SYSTEM, Actor
 from customers.models import Customer, CustomerUser
 from licensing.facts import Mode
+from licensing.models import OwnerPlan
+from licensing.services.keys import save_plan
 from licensing.services.onboarding import create_customer
 from licensing.services.overrides import grant_override
 from licensing.services.people import create_users, edit_user
@@ -45,6 +48,16 @@ PLANS: Final = {
 # When and why teams got their plans; whoever only tried one gives it back with the third.
 TEAMS: Final = ("First team", "Second team", "Spring hires", "New office", "Summer hires", "Autumn hires")
 GIVEN_BACK: Final = 2
+# What the plans of imported packages cover: the names say it, and no program should read it out of them.
+TEN_PLANS: Final = {
+    "ten-sales": ("sales",),
+    "ten-service": ("service",),
+    "ten-marketing": ("marketing",),
+    "ten-salesservice": ("sales", "service"),
+    "ten-salesmarketing": ("sales", "marketing"),
+    "ten-servicemarketing": ("service", "marketing"),
+    "ten-salesservicemarketing": ("sales", "service", "marketing"),
+}
 THREE: Final = ("sales-premium", "service-premium", "marketing-premium")
 
 
@@ -164,6 +177,16 @@ def make_demo_customers(*, actor: Actor = SYSTEM, at: datetime) -> list[str]:
     for story in missing:
         _make(story, actor, at)
     return [story.code for story in missing]
+
+
+def map_ten_plans(*, actor: Actor = SYSTEM, at: datetime) -> None:
+    """Says what the plans of our own owner's imported packages cover, where nobody has said so yet."""
+    owner = Owner.objects.get(code=settings.OWN_OWNER)
+    known = set(OwnerPlan.objects.filter(owner=owner).values_list("module_name", flat=True))
+    for module, solutions in TEN_PLANS.items():
+        if module not in known:
+            plan = OwnerPlan(owner=owner, module_name=module)
+            save_plan(actor=actor, plan=plan, solutions=Solution.objects.filter(code__in=solutions), at=at)
 
 
 def _one_per_plan() -> list[Story]:

@@ -10,13 +10,16 @@ from django.urls import URLResolver, get_resolver
 
 from customers.models import Customer
 from tests.licensing.market import Market, Town, hours
+from tests.licensing.partners import Partner
 
-# Ola of Fjordlys holds Sales Premium; Ida holds nothing yet.
+# Ola of Fjordlys holds Sales Premium; Ida holds nothing yet. Fjordlys has a package of the partner ACME, too.
 WORLD: Final = {
     "customer": "fjordlys",
     "user": "ola",
     "feature": "quotes",
     "module": "ten-sales-premium",
+    "number": "1",
+    "owner": "ACME",
     "catalog/solutions": "sales",
     "catalog/features": "quotes",
     "catalog/modules": "sale-cal",
@@ -31,6 +34,7 @@ def open_world() -> Customer:
     town = Town("fjordlys")
     town.buys(sales_premium=3, at=hours(1))
     town.gives("ola", "ten-sales-premium", at=hours(2))
+    Partner().issues_to(town, at=hours(3))
     return town.customer
 
 

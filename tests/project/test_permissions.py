@@ -57,6 +57,7 @@ def row(**unlike: int) -> dict[str, int]:
 # Another customer's object is 404, not 403.
 _OF_A_CUSTOMER: Final = {"admin_of_another_customer": 404, "key_bound_to_another": 404}
 _SEATS: Final = _OF_A_CUSTOMER | {"product_manager": 403, "publisher": 403}
+_NOT_THEIRS_TO_WRITE: Final = dict.fromkeys(("product_manager", "publisher", "auditor", "admin", "viewer"), 403)
 
 TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     # The published catalog is for everybody who comes with a role.
@@ -76,6 +77,18 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "GET customers/{customer}/users/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/{user}/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/licenses/": row(**_OF_A_CUSTOMER),
+    "GET customers/{customer}/packages/": row(**_OF_A_CUSTOMER),
+    # Without a file in the body, whoever may send one is told so.
+    "POST customers/{customer}/packages/": row(
+        **_OF_A_CUSTOMER | _NOT_THEIRS_TO_WRITE,
+        customer_success=400,
+        superuser=400,
+        key=400,
+        key_bound_to_the_customer=400,
+    ),
+    "GET customers/{customer}/packages/{number}/": row(**_OF_A_CUSTOMER),
+    "GET customers/{customer}/packages/{number}/?format=xml": row(**_OF_A_CUSTOMER),
+    "DELETE customers/{customer}/licenses/{owner}/": row(**_OF_A_CUSTOMER | _NOT_THEIRS_TO_WRITE),
     "GET customers/{customer}/entitlements/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/entitlements/{feature}/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/entitlements/{feature}/?explain=true": row(**_OF_A_CUSTOMER, publisher=403),

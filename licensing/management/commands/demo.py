@@ -17,7 +17,7 @@ from customers.api_keys import find_key
 from customers.models import Account, ApiClient, Customer, Membership
 from customers.scopes import SCOPES
 from customers.services import accounts, keys, members
-from licensing.services.demo import make_demo_customers
+from licensing.services.demo import make_demo_customers, map_ten_plans
 
 STAFF = {
     "product_manager": ("pia@planarium.example", "Pia Product"),
@@ -45,6 +45,7 @@ class Command(BaseCommand):
         path = Path(os.environ.get("DEMO_FILE", settings.BASE_DIR / "var" / "demo.json"))
         known = _known(path)
         made = make_demo_customers(at=timezone.now())
+        map_ten_plans(at=timezone.now())
         told = {
             "url": f"http://127.0.0.1:{port}",
             "api_key": _api_key(known.get("api_key", "")),
