@@ -33,6 +33,9 @@ TASKS: Final[dict[str, tuple[str, ...]]] = {
         "licensing.Seat",
         "licensing.ChangeSet",
         "licensing.Override",
+        "licensing.OwnerKey",
+        "licensing.OwnerPlan",
+        "licensing.PackageSeal",
     ),
     "Access": (
         "customers.Account",

@@ -58,6 +58,9 @@ _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("Packages", "licensing.Package"),
         ("Change sets", "licensing.ChangeSet"),
         ("Overrides", "licensing.Override"),
+        ("Owners", "catalog.Owner"),
+        ("Owners’ keys", "licensing.OwnerKey"),
+        ("Owners’ plans", "licensing.OwnerPlan"),
     ),
     "Access": (
         ("Accounts", "customers.Account"),

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from customers.admin_base import ModelAdmin, ReadOnlyAdmin, actor_of
 from licensing.admin.base import READ, InlineRows, actor_scopes, attempt
+from licensing.admin.owners import Examining
 from licensing.models import (
     ModuleLicense,
     Package,
@@ -64,9 +65,9 @@ class SubscriptionItemAdmin(ReadOnlyAdmin, ModelAdmin):
 
 
 @admin.register(Package)
-class PackageAdmin(ReadOnlyAdmin, ModelAdmin):
+class PackageAdmin(Examining, ReadOnlyAdmin, ModelAdmin):
     view_scopes = ("licenses:read", "audit:read")
-    list_display = ("customer", "owner", "number", "state", "issued_at", "activated_at", "expires_at")
+    list_display = ("customer", "owner", "number", "state", "signature", "issued_at", "activated_at", "expires_at")
     list_filter = ("state", "owner")
     list_select_related = ("customer", "owner")
     search_fields = ("customer__code", "customer__name", "serial_number")

@@ -50,9 +50,8 @@ class XmlBody(BaseParser):
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> bytes:
-        body: bytes = (parser_context or {})["request"].body
-        return body
+    ) -> Any:
+        return (parser_context or {})["request"].body
 
 
 class TextXmlBody(XmlBody):
@@ -201,14 +200,15 @@ class PackageList(CustomerMixin, GenericAPIView[Package]):
     )
     @idempotent
     def post(self, request: Request, customer: str) -> Response:
-        """Takes a package in, signed by its owner, as XML. All that is wrong is told at once; then nothing is stored."""
+        """Takes a package in, signed by its owner, as XML. All that is wrong is told at once, and nothing stored."""
         refuse_unknown(request, ["dry_run", "activate"])
         may_activate = self.access.allows("packages:activate", self.customer.pk)
         activate = flag(request, "activate") if "activate" in request.query_params else may_activate
         if activate and not may_activate:
             raise not_allowed()
         dry_run = flag(request, "dry_run")
-        data = request.data if isinstance(request.data, bytes) else b""
+        body: Any = request.data  # without a body, an empty form
+        data = body if isinstance(body, bytes) else b""
         imported = import_package(
             customer=self.customer, actor=self.access.actor, data=data, activate=activate, dry_run=dry_run
         )

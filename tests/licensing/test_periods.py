@@ -21,6 +21,7 @@ from licensing.services.commit import customer_commit
 from licensing.services.overrides import end_override, grant_override
 from licensing.services.people import create_user, edit_user
 from licensing.services.periods import rewrite_customer
+from licensing.services.sealing import write_sealed
 from licensing.services.seats import UserWish, change_seats
 from tests.factories.catalog import NOON
 from tests.licensing.market import Market, Town, hours
@@ -50,7 +51,7 @@ def give_dates(town: Town, **dates: datetime) -> None:
         new.save(force_insert=True)
         for row in rows:
             row.pk, row.package = None, new
-            row.save(force_insert=True)
+        write_sealed(new, rows, at=commit.at)
         rewrite_customer(commit)
         commit.changed()
 

@@ -121,6 +121,7 @@ def in_production(tmp_path: Path, *arguments: str) -> subprocess.CompletedProces
         "TESTING": "0",
         "BEHIND_TLS": "1",
         "SECRET_KEY": "q8Zr-0pXw3Vd_71kTnBfYh5sLmJc2GaEu9oRi4QeMtHxKvWyNzDbPg6S",
+        "SIGNING_KEY": "c29tZSBrZXkgdGhhdCBhbiBvcGVyYXRvciBtYWRlIDE=",
         "ALLOWED_HOSTS": "planarium.example",
         "DATABASE_URL": f"sqlite:///{tmp_path / 'production.sqlite3'}",
         "PYTHONWARNINGS": "error",
