@@ -40,6 +40,8 @@ class OwnerKey(models.Model):
         except BadKey as fault:
             raise ValidationError({"public_key": str(fault)}) from fault
         self.public_key, self.key_id = key.text, key.key_id
+        if OwnerKey.objects.filter(key_id=self.key_id).exclude(pk=self.pk).exists():
+            raise ValidationError({"public_key": "This key is registered already."})
 
     def is_valid(self, at: datetime) -> bool:
         """Whether what arrives at `at` may be signed with it; what was taken in before stays."""

@@ -61,9 +61,11 @@ def _state(package: Any) -> SafeString:
 def check_badge(package: Any) -> SafeString:
     """Returns whether a package (with `examined` at hand) is what was signed, as a badge."""
     if package.examined.is_intact:
-        return format_html('<span class="badge badge-good badge-dot">Good</span>')
+        return format_html('<span class="badge badge-good badge-dot">{}</span>', "Good")
     told = " ".join(each.message for each in package.examined.breaks)
-    return format_html('<span class="badge badge-bad badge-dot">Damaged</span> <span class="small">{}</span>', told)
+    return format_html(
+        '<span class="badge badge-bad badge-dot">{}</span> <span class="small">{}</span>', "Damaged", told
+    )
 
 
 def _checked(package: Any) -> str:

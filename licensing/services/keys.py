@@ -34,10 +34,6 @@ def register_key(
         key.full_clean(exclude=["key_id"])
     except ValidationError as fault:
         raise Invalid("The key can't be registered.", faults_of(fault)) from fault
-    taken = OwnerKey.objects.filter(key_id=key.key_id).select_related("owner").first()
-    if taken is not None:
-        message = f"{taken.owner.code} has this key already."
-        raise Invalid("The key can't be registered.", [{"field": "public_key", "message": message}])
     key.save()
     changes = {"owner": owner.code, "valid_from": valid_from.isoformat()}
     _record(actor, "key.registered", key, at, changes)

@@ -1,4 +1,4 @@
-"""Packages that come from elsewhere: rules X-4 to X-9, Z-3, Z-9, C-26 to C-28, C-37 to C-39."""
+"""Packages that come from elsewhere: rules X-4 to X-8, Z-3, Z-9, C-26 to C-28, C-37 to C-39."""
 
 from __future__ import annotations
 
