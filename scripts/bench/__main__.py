@@ -41,7 +41,8 @@ def bench(options: Options) -> int:
             if not options.keep:
                 for name in options.databases.values():
                     databases.drop(name)
-    run = Run(rounds, sites["large"].statements, max(site.contents.client_mb for site in sites.values()), pages)
+    client_mb = max(site.contents.client_mb for site in sites.values())
+    run = Run(rounds, sites["large"].statements, client_mb, pages, sites["large"].verify_ms)
     figures = [figures_of(line, rounds, sites[line.crowd].statements) for line in LINES]
     verdicts = [goal.judged(run) for goal in GOALS]
     report = reporting.document(options, sites, figures, verdicts, memory, run)

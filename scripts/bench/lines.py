@@ -106,6 +106,7 @@ class Run:
     statements: Mapping[str, int]
     client_mb: int
     pages: Pages
+    verify_ms: float = 0.0  # a package of 60 rows
 
     @property
     def generator_share(self) -> float:
@@ -180,5 +181,6 @@ GOALS = (
     ),
     Goal("lists", "heaviest list, many rows : few rows", lambda run: run.pages.worst_list, most=3),
     Goal("page_kb", "heaviest page as sent when warm, kB", lambda run: run.pages.heaviest_page / 1000, most=60),
+    Goal("verify_ms", "verify a package of 60 rows, ms", lambda run: run.verify_ms, most=5),
     Goal("client_mb", "memory of the client that builds, MB", lambda run: run.client_mb, most=500),
 )

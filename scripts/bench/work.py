@@ -21,18 +21,22 @@ from scripts.bench.counting import statements_of  # noqa: E402 - likewise
 from scripts.bench.lines import LINES  # noqa: E402 - likewise
 from scripts.bench.options import WRONG_DATA  # noqa: E402 - likewise
 from scripts.bench.population import Population  # noqa: E402 - likewise
+from scripts.bench.verifying import verify_ms  # noqa: E402 - likewise
 
 LARGEST_SAMPLE: Final = 50
 
 
 def check(population: Population) -> dict[str, Any]:
-    """Returns how many users were compared with the rules, an API key, and how many statements each line costs."""
+    """Returns how many users were compared with the rules, an API key, what verifying a package takes, and how
+    many statements each line costs.
+    """
     checked = building.verify(population, min(LARGEST_SAMPLE, population.users // 10))
     key = building.new_key()
     somebody = population.user(population.users // 2)
     return {
         "checked": checked,
         "key": key,
+        "verify_ms": verify_ms(),
         "statements": {line.code: statements_of(line.path_for(*somebody), key) for line in LINES},
     }
 

@@ -169,7 +169,7 @@ def test_rows_put_in_copied_or_moved_give_nothing(sold: Town) -> None:
     nordvik.buys(sales_essentials=1, at=hours(1))
     other = Package.objects.get(customer=nordvik.customer)
     columns = ", ".join(
-        field.column
+        str(field.column)
         for field in ModuleLicense._meta.concrete_fields
         if field.column not in ("id", "package_id", "customer_id")
     )

@@ -183,5 +183,6 @@ def test_the_goals_are_those_that_were_promised() -> None:
         "statements": (1, 1),
         "lists": (None, 3),
         "page_kb": (None, 60),
+        "verify_ms": (None, 5),
         "client_mb": (None, 500),
     }
