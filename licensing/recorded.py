@@ -165,6 +165,15 @@ def document_of(package: Package) -> bytes:
     return write_package(replace(form_of(package, rows, seal), public_key=OWN_KEYS[seal.key_id].text))
 
 
+def damaged_rows(packages: Sequence[Package]) -> set[int]:
+    """Returns the ids of the rows of `packages` (with SEALED at hand) that aren't as they were sealed."""
+    rows: dict[int, list[ModuleLicense]] = {package.pk: [] for package in packages}
+    for row in ModuleLicense.objects.filter(package__in=rows).order_by("package", "sort_order", "pk"):
+        rows[row.package_id].append(row)
+    good = {row.pk for package in packages for row in trusted(package, rows[package.pk]) or ()}
+    return {row.pk for mine in rows.values() for row in mine} - good
+
+
 def examine_many(packages: Sequence[Package]) -> dict[int, Examined]:
     """Returns what became of each package (with SEALED at hand), by id. One query for the rows of all."""
     rows: dict[int, list[ModuleLicense]] = {package.pk: [] for package in packages}

@@ -15,7 +15,8 @@ from customers.api.params import instant
 from licensing.api.entitlements import AT
 from licensing.api.filters import LicenseFilter
 from licensing.api.serializers import LicenseSerializer
-from licensing.models import ModuleLicense
+from licensing.models import ModuleLicense, Package
+from licensing.recorded import SEALED, damaged_rows
 from licensing.selectors import users_per_module
 
 
@@ -34,5 +35,6 @@ class LicenseList(CustomerMixin, GenericAPIView[ModuleLicense]):
         rows = ModuleLicense.objects.filter(customer=self.customer).in_force(at or timezone.now())
         rows = rows.select_related("package__owner").defer("grants")
         page: Any = self.paginate_queryset(self.filter_queryset(rows)) or []
-        context = {"in_use": users_per_module(self.customer, at)}
+        packages = Package.objects.filter(pk__in={row.package_id for row in page}).select_related(*SEALED)
+        context = {"in_use": users_per_module(self.customer, at), "damaged": damaged_rows(list(packages))}
         return self.get_paginated_response(LicenseSerializer(page, many=True, context=context).data)

@@ -127,6 +127,7 @@ class LicenseSerializer(serializers.ModelSerializer[ModuleLicense]):
     is_user_plan = serializers.BooleanField(source="is_plan")
     plan = serializers.CharField(source="offer_code", help_text="The catalog's plan or add-on; empty if imported.")
     plan_version = serializers.IntegerField(source="version_number", allow_null=True)
+    is_intact = serializers.SerializerMethodField(help_text="Whether it is what was signed; what isn't gives nothing.")
     in_use = serializers.SerializerMethodField(help_text="Distinct users; null for what is never assigned.")
     free = serializers.SerializerMethodField(help_text="null when unrestricted or never assigned.")
 
@@ -152,6 +153,7 @@ class LicenseSerializer(serializers.ModelSerializer[ModuleLicense]):
             "encrypted_check",
             "sort_order",
             "signature",
+            "is_intact",
             "unrestricted",
             "hidden",
             "prerequisite_module",
@@ -176,6 +178,9 @@ class LicenseSerializer(serializers.ModelSerializer[ModuleLicense]):
         return 0
 
     get_updated_associate_id = get_updated_count = get_registered_associate_id
+
+    def get_is_intact(self, row: ModuleLicense) -> bool:
+        return row.pk not in self.context["damaged"]
 
     def get_in_use(self, row: ModuleLicense) -> int | None:
         if row.license_type != ModuleLicense.Type.USER:

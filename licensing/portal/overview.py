@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -28,6 +28,7 @@ from licensing.portal.charts import LineChart, count_by_day, line_chart
 from licensing.portal.gate import Visit, visit
 from licensing.portal.listing import load_board, load_crowd
 from licensing.portal.page import Meter, Sheet
+from licensing.recorded import SEALED, examine_many
 from licensing.term import next_renewal
 
 DAYS_CHARTED: Final = 365
@@ -91,7 +92,7 @@ class CustomerOverview:
 
     @cached_property
     def packages(self) -> list[Package]:
-        rows = Package.objects.filter(customer=self.customer, state__in=["active", "pending"]).select_related("owner")
+        rows = Package.objects.filter(customer=self.customer, state__in=["active", "pending"]).select_related(*SEALED)
         return list(rows.order_by("owner__code", "-number"))
 
     @property
@@ -135,6 +136,10 @@ class CustomerOverview:
         return list(self._concerns())
 
     def _concerns(self) -> Iterator[Concern]:
+        for package in damaged_of(self.packages):
+            name = f"Package {package.number} of {package.owner.code}"
+            text = f"{name} is not what was signed: what was edited gives nothing."
+            yield Concern("bad", text, reverse("portal:packages", args=[self.customer.code]), "See what")
         for package in self.packages:
             if package.state == Package.State.PENDING:
                 text = f"Package {package.number} of {package.owner.code} waits: more seats are in use than it has."
@@ -157,6 +162,12 @@ class CustomerOverview:
         rows = Override.objects.filter(customer=self.customer, ended_at=None, ends_at__gt=self.at, ends_at__lte=until)
         found: QuerySet[Override] = rows.select_related("feature").order_by("ends_at")[:RECENT_CHANGES]
         return found
+
+
+def damaged_of(packages: Sequence[Package]) -> list[Package]:
+    """Returns those of `packages` (with SEALED at hand) that are not what was signed. One query."""
+    examined = examine_many(packages)
+    return [package for package in packages if not examined[package.pk].is_intact]
 
 
 def date_state(package: Package, at: datetime) -> tuple[str, str]:

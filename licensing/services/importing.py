@@ -169,7 +169,8 @@ def _of_another_customer(form: PackageForm, customer: Customer) -> list[PackageF
     if form.serial_number and customer.serial_number and form.serial_number != customer.serial_number:
         message = f"{form.serial_number} is not {customer.name}'s serial number, {customer.serial_number}."
         found.append(PackageFault(form.line_of("SerialNr"), "SerialNr", message))
-    if form.customer and form.customer.lower() != customer.code.lower():
+    is_ours = form.owner_name == settings.OWN_OWNER  # a partner has codes of its own for its customers
+    if is_ours and form.customer and form.customer.lower() != customer.code.lower():
         message = f"It was issued to {form.customer}, not to {customer.code}."
         found.append(PackageFault(form.line_of("Customer"), "Customer", message))
     return found

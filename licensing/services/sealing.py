@@ -123,8 +123,8 @@ def seal_earlier(*, at: datetime, progress: Callable[[int], None] = lambda done:
 
 @transaction.atomic
 def _seal_one(package: Package, at: datetime) -> None:
-    locked = Package.objects.select_for_update().filter(pk=package.pk, seal=None).exists()
-    if not locked:
+    Package.objects.select_for_update().get(pk=package.pk)
+    if PackageSeal.objects.filter(package=package).exists():
         return  # somebody else runs this, too
     rows = _rows(package)
     seal = PackageSeal(

@@ -25,6 +25,7 @@ from tests.factories.customers import api_with
 from tests.licensing.market import Town, hours
 from tests.licensing.partners import Partner
 from tests.licensing.tampering import behind_the_back, edit
+from tests.licensing.test_portal import visitor
 
 ROW = "UPDATE licensing_modulelicense SET {} WHERE module_name = %s"
 HEADER = "UPDATE licensing_package SET {} WHERE state = 'active'"
@@ -212,6 +213,10 @@ def test_lists_tell_of_it(sold: Town) -> None:
     (row,) = http.get("/api/v1/customers/fjordlys/packages/").json()["results"]
     assert row["is_intact"] is False
     assert "ten-sales-premium: NumberOfLicenses changed." in row["damage"][0]
+    rows = http.get("/api/v1/customers/fjordlys/licenses/").json()["results"]
+    assert [row["module_name"] for row in rows if not row["is_intact"]] == ["ten-sales-premium"]
+    page = visitor(name="Cara Care", roles=["customer_success"]).get("/portal/fjordlys/")
+    assert "Package 1 of SUPEROFFICE is not what was signed" in page.text
 
 
 def test_a_damaged_package_is_neither_exported_nor_activated(sold: Town) -> None:
