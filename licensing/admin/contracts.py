@@ -67,7 +67,7 @@ class SubscriptionItemAdmin(ReadOnlyAdmin, ModelAdmin):
 @admin.register(Package)
 class PackageAdmin(Examining, ReadOnlyAdmin, ModelAdmin):
     view_scopes = ("licenses:read", "audit:read")
-    list_display = ("customer", "owner", "number", "state", "signature", "issued_at", "activated_at", "expires_at")
+    list_display = ("customer", "owner", "number", "state", "signature", "activated_at", "expires_at")
     list_filter = ("state", "owner")
     list_select_related = ("customer", "owner")
     search_fields = ("customer__code", "customer__name", "serial_number")

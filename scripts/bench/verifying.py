@@ -18,7 +18,7 @@ TIMES: Final = 50
 
 
 def verify_ms() -> float:
-    """Returns the median in milliseconds for a package as it is sold, brought to 60 rows by copies of its own."""
+    """Returns the median, in milliseconds of processor time, for a package as it is sold, brought to 60 rows."""
     package = Package.objects.active().select_related(*SEALED).order_by("pk").first()
     if package is None:
         raise LookupError("There is no package to verify.")
@@ -27,8 +27,8 @@ def verify_ms() -> float:
     signed = sign_package(replace(form, rows=tuple(rows)), own_key())
     taken = []
     for _ in range(TIMES):
-        started = time.perf_counter()
+        started = time.process_time()
         if not examine(signed, OWN_KEYS).is_intact:
             raise LookupError("What was just signed does not verify.")
-        taken.append(1000 * (time.perf_counter() - started))
+        taken.append(1000 * (time.process_time() - started))
     return median(taken)
