@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def _loaded(text: str, file: str) -> SigningKey:
             raise NoSigningKey("No key to sign packages with is set.")
         path = Path(file)
         if not path.exists() and makes_its_own():
-            return write_new_key(path)
+            with suppress(FileExistsError):  # another process was quicker
+                return write_new_key(path)
         return load_private_key(path.read_text())
     except OSError as fault:
         raise NoSigningKey(f"The file of the signing key can't be read: {fault.strerror}.") from fault

@@ -112,8 +112,8 @@ print(json.dumps({
 """
 
 
-def in_production(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs manage.py as an operator does: no mode is on, the key is a real one, the proxy speaks TLS."""
+def in_production(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs manage.py as an operator does: no mode is on, the keys are real ones, the proxy speaks TLS."""
     unset = {"CACHE_URL", "DJANGO_SETTINGS_MODULE", "DJANGO_ALLOW_ASYNC_UNSAFE"}  # what tests have set
     environment = {name: value for name, value in os.environ.items() if name not in unset} | {
         "DEBUG": "0",  # named, because a file .env may say otherwise
@@ -125,6 +125,7 @@ def in_production(tmp_path: Path, *arguments: str) -> subprocess.CompletedProces
         "ALLOWED_HOSTS": "planarium.example",
         "DATABASE_URL": f"sqlite:///{tmp_path / 'production.sqlite3'}",
         "PYTHONWARNINGS": "error",
+        **variables,
     }
     command = [sys.executable, "manage.py", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
@@ -134,6 +135,21 @@ def test_the_check_for_deployment_finds_nothing(tmp_path: Path) -> None:
     run = in_production(tmp_path, "check", "--deploy", "--fail-level", "WARNING")
     assert run.returncode == 0, run.stderr
     assert "no issues (0 silenced)" in run.stdout + run.stderr
+
+
+def test_production_does_not_start_without_a_key_to_sign_with(tmp_path: Path) -> None:
+    """Z-4: a server that could issue nothing says so at once, and what to do."""
+    checked = in_production(tmp_path, "check", SIGNING_KEY="")
+    assert (checked.returncode, "licensing.E001" in checked.stderr) == (1, True)
+    started = in_production(tmp_path, "shell", "--no-imports", "-c", "import config.wsgi", SIGNING_KEY="")
+    assert started.returncode != 0
+    assert "ImproperlyConfigured: No key to sign packages with is set. Set SIGNING_KEY" in started.stderr
+    made = in_production(tmp_path, "license", "keygen", str(tmp_path / "key.pem"), SIGNING_KEY="")
+    assert made.returncode == 0, made.stderr
+    file = str(tmp_path / "key.pem")
+    found = {"SIGNING_KEY": "", "SIGNING_KEY_FILE": file, "PYTHONWARNINGS": "ignore"}  # static files, say
+    started = in_production(tmp_path, "shell", "--no-imports", "-c", "import config.wsgi", **found)
+    assert started.returncode == 0, started.stderr
 
 
 def test_production_speaks_tls_only(tmp_path: Path) -> None:
