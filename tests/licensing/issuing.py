@@ -73,3 +73,44 @@ def packages(draw: st.DrawFn) -> PackageForm:
     listed = draw(st.lists(rows(), min_size=1, max_size=4, unique_by=lambda row: (row.sort_order, row.module_name)))
     header = {field.attribute: draw(_value(field)) for field in HEADER}
     return PackageForm(rows=in_order(listed), **header)
+
+
+@st.composite
+def sound_packages(draw: st.DrawFn, owner: str = "ACME") -> PackageForm:
+    """Draws packages that have no fault: plans, what they switch on in numbers that suffice, and site modules."""
+    words = _texts(20)
+    plans = draw(st.lists(st.frozensets(st.integers(0, 3)), max_size=3))
+    counts = [draw(st.integers(1, 500)) for _ in plans]
+    listed = [
+        RowForm(
+            owner,
+            3,
+            f"plan-{n}",
+            draw(words),
+            counts[n],
+            draw(st.integers(0, 90)),
+            tooltip=draw(words),
+            extra_flags=1,
+            extra_info="set=" + ",".join(f"hidden-{m}" for m in sorted(names)),
+        )
+        for n, names in enumerate(plans)
+    ]
+    for hidden in range(4):
+        needed = sum(count for count, names in zip(counts, plans, strict=True) if hidden in names)
+        number = needed + draw(st.integers(1, 9))
+        listed.append(RowForm(owner, 3, f"hidden-{hidden}", draw(words), number, draw(st.integers(0, 90)), hidden=True))
+    listed.append(
+        RowForm(owner, 1, "site", draw(words), 1, 5, module_version=draw(words), unrestricted=draw(st.booleans()))
+    )
+    dates = sorted(draw(st.lists(_INSTANTS, min_size=3, max_size=3)))
+    ends = dict(zip(("warning_at", "expires_at", "grace_until"), dates, strict=True)) if draw(st.booleans()) else {}
+    return PackageForm(
+        owner,
+        draw(words),
+        in_order(listed),
+        license_version=draw(words),
+        owner_description=draw(words),
+        deployment_type=draw(st.none() | st.integers(0, 9)),
+        next_check_at=draw(st.none() | _INSTANTS),
+        **ends,
+    )

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import transaction
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 
 from catalog.models import Owner, Solution
 from customers.actor import SYSTEM
@@ -17,9 +20,10 @@ from customers.models import AuditEvent
 from licensing.errors import BadPackage, OwnLicenseStays
 from licensing.models import ModuleLicense, OwnerKey, OwnerPlan, Package
 from licensing.own_key import own_key
-from licensing.package_form import RowForm
+from licensing.package_form import HEADER, ROW, PackageForm, RowForm, spelled
+from licensing.package_rules import faults_of
 from licensing.package_xml import parse_package, write_package
-from licensing.recorded import SEALED, document_of
+from licensing.recorded import SEALED, document_of, form_of
 from licensing.services.demo import TEN_PLANS
 from licensing.services.importing import import_package
 from licensing.services.keys import register_key, retire_key
@@ -27,7 +31,7 @@ from licensing.services.packages import activate_package
 from licensing.services.removing import remove_license
 from licensing.signing import sign_package
 from tests.factories.catalog import FeatureFactory, LevelFactory, ModuleFactory
-from tests.licensing.issuing import KEY, OTHER_KEY, signed_xml, sound_package, with_row
+from tests.licensing.issuing import KEY, OTHER_KEY, signed_xml, sound_package, sound_packages, with_row
 from tests.licensing.market import Market, Town, hours
 from tests.licensing.partners import Partner
 
@@ -236,6 +240,30 @@ class TestRoundTrips:
         with pytest.raises(BadPackage) as refused:
             import_package(customer=nordvik.customer, actor=SYSTEM, data=exported, at=hours(2))
         assert "It was issued to fjordlys, not to nordvik." in faults(refused)
+
+
+@hypothesis_settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(form=sound_packages())
+def test_whatever_is_taken_in_is_recorded_field_for_field_and_handed_out_as_it_came(
+    form: PackageForm, sold: Town, acme: Partner
+) -> None:
+    """X-5: export(import(x)) == x."""
+    assert faults_of(form) == []
+    with transaction.atomic():
+        data = acme.file(form)
+        package = acme.issues_to(sold, form, at=hours(2)).package
+        found = Package.objects.select_related(*SEALED).get(pk=package.pk)
+        assert document_of(found) == data
+        recorded = form_of(found, found.rows.order_by("sort_order", "module_name"), found.seal)
+        assert _said(recorded) == _said(form)
+        assert [_said(row) for row in recorded.rows] == [_said(row) for row in form.rows]
+        transaction.set_rollback(True)
+
+
+def _said(form: PackageForm | RowForm) -> dict[str, Any]:
+    """Returns what a form says in fields that every issuer has."""
+    ours = {field.name for field in (*HEADER, *ROW) if field.ours}
+    return {name: value for name, value in spelled(form).items() if name not in ours}
 
 
 class TestTakingIn:
