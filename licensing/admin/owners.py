@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
@@ -93,11 +94,14 @@ class OwnerPlanAdmin(ScopedAdmin, ModelAdmin):
     list_filter = ("owner", "tier")
     list_select_related = ("owner", "tier")
     search_fields = ("module_name", "owner__code")
-    autocomplete_fields = ("owner", "solutions", "tier")
+    autocomplete_fields = ("owner", "tier")
     fields = ("owner", "module_name", "solutions", "tier")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).prefetch_related("solutions")
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().formfield_for_manytomany(db_field, request, widget=CheckboxSelectMultiple, **kwargs)
 
     @admin.display(description="Covers")
     def covers(self, plan: Any) -> str:
