@@ -10,66 +10,35 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from licensing.errors import PackageDamaged
 from licensing.keyring import OWN_KEYS
 from licensing.models import ModuleLicense, Package, PackageSeal
-from licensing.package_form import PackageForm, RowForm
+from licensing.package_form import HEADER, ROW, PackageForm, RowForm
 from licensing.package_xml import write_package
 from licensing.signing import Break, Examined, examine
 
 _LOG: Final = structlog.get_logger(__name__)
 
-_HEADER: Final = (
-    "company_name",
-    "serial_number",
-    "license_version",
-    "deployment_type",
-    "product_type",
-    "product_description",
-    "extra_flags",
-    "extra_info",
-    "warning_at",
-    "expires_at",
-    "grace_until",
-    "maintenance_until",
-    "next_check_at",
-    "number",
-    "issued_at",
+# The fields that stand in columns of the same name; the others are said by owner, customer and seal.
+PACKAGE_COLUMNS: Final = tuple(
+    f.attribute for f in HEADER if f.attribute not in ("owner_name", "owner_description", "license_url", "customer")
 )
-_ROW: Final = (
-    "license_type",
-    "module_name",
-    "module_description",
-    "license_number",
-    "sort_order",
-    "allowed_user_type",
-    "tooltip",
-    "module_version",
-    "unrestricted",
-    "hidden",
-    "extra_flags",
-    "extra_info",
-    "prerequisite_module",
-    "offer_code",
-    "version_number",
-    "tier",
-    "signature",
-)
+ROW_COLUMNS: Final = tuple(f.attribute for f in ROW if f.attribute not in ("owner_name", "solutions"))
 SEALED: Final = ("owner", "customer", "seal")  # what `select_related` brings along for a package to be examined
 
 
 def form_of(package: Package, rows: Iterable[ModuleLicense], seal: PackageSeal | None) -> PackageForm:
     """Returns what is recorded of a package, as its seal covers it; rows keep their order."""
-    checks = seal.checks if seal is not None else {}
+    in_header, in_rows = _checks(seal)
     form = PackageForm(
         owner_name=package.owner.code,
         customer=package.customer.code,
-        rows=tuple(_row(package, row, checks.get("rows", {}).get(row.module_name, "")) for row in rows),
-        **{name: getattr(package, name) for name in _HEADER},
+        rows=tuple(_row(package, row, str(in_rows.get(row.module_name, ""))) for row in rows),
+        **{name: getattr(package, name) for name in PACKAGE_COLUMNS},
     )
     if seal is None:
         return form
@@ -79,18 +48,24 @@ def form_of(package: Package, rows: Iterable[ModuleLicense], seal: PackageSeal |
         license_url=seal.license_url,
         key_id=seal.key_id,
         signature=seal.signature,
-        field_checks=checks.get("header", ""),
+        field_checks=in_header,
     )
 
 
+def _checks(seal: PackageSeal | None) -> tuple[str, dict[str, Any]]:
+    """Returns the checks of the header and of the rows by module; none of what somebody made something else of."""
+    checks = seal.checks if seal is not None and isinstance(seal.checks, dict) else {}
+    rows = checks.get("rows")
+    return str(checks.get("header", "")), rows if isinstance(rows, dict) else {}
+
+
 def _row(package: Package, row: ModuleLicense, checks: str) -> RowForm:
-    plain = {name: getattr(row, name) for name in _ROW}
     return RowForm(
         owner_name=package.owner.code,
-        solutions=tuple(row.solutions),
-        grants=row.grants,
+        solutions=tuple(row.solutions) if isinstance(row.solutions, list) else (str(row.solutions),),
+        signature=row.signature,
         field_checks=checks,
-        **plain,
+        **{name: getattr(row, name) for name in ROW_COLUMNS},
     )
 
 
@@ -127,11 +102,6 @@ def seal_of(package: Package) -> PackageSeal | None:
         return None
 
 
-def is_intact(package: Package) -> bool:
-    """Whether a package and all its rows are as they were sealed. One query for the rows."""
-    return examine_recorded(package, list(package.rows.order_by("sort_order", "pk"))).is_intact
-
-
 def trusted(package: Package, rows: Sequence[ModuleLicense]) -> list[ModuleLicense] | None:
     """Returns the rows that are as they were sealed; None where the package itself isn't."""
     examined = examine_recorded(package, rows)
@@ -155,7 +125,7 @@ def document_of(package: Package) -> bytes:
 
     Raises PackageDamaged where the record isn't what was sealed.
     """
-    rows = list(package.rows.order_by("sort_order", "pk"))
+    rows = rows_of([package])[package.pk]
     seal = seal_of(package)
     examined = examine_recorded(package, rows)
     if seal is None or not examined.is_intact:
@@ -165,18 +135,22 @@ def document_of(package: Package) -> bytes:
     return write_package(replace(form_of(package, rows, seal), public_key=OWN_KEYS[seal.key_id].text))
 
 
-def damaged_rows(packages: Sequence[Package]) -> set[int]:
-    """Returns the ids of the rows of `packages` (with SEALED at hand) that aren't as they were sealed."""
+def rows_of(packages: Iterable[Package]) -> dict[int, list[ModuleLicense]]:
+    """Returns the rows of each package in sort order, by its id. One query."""
     rows: dict[int, list[ModuleLicense]] = {package.pk: [] for package in packages}
     for row in ModuleLicense.objects.filter(package__in=rows).order_by("package", "sort_order", "pk"):
         rows[row.package_id].append(row)
+    return rows
+
+
+def damaged_rows(packages: Sequence[Package]) -> set[int]:
+    """Returns the ids of the rows of `packages` (with SEALED at hand) that aren't as they were sealed."""
+    rows = rows_of(packages)
     good = {row.pk for package in packages for row in trusted(package, rows[package.pk]) or ()}
     return {row.pk for mine in rows.values() for row in mine} - good
 
 
 def examine_many(packages: Sequence[Package]) -> dict[int, Examined]:
     """Returns what became of each package (with SEALED at hand), by id. One query for the rows of all."""
-    rows: dict[int, list[ModuleLicense]] = {package.pk: [] for package in packages}
-    for row in ModuleLicense.objects.filter(package__in=rows).order_by("package", "sort_order", "pk"):
-        rows[row.package_id].append(row)
+    rows = rows_of(packages)
     return {package.pk: examine_recorded(package, rows[package.pk]) for package in packages}

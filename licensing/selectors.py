@@ -16,7 +16,7 @@ from customers.models import Customer, CustomerUser
 from licensing import facts as f
 from licensing.extra_info import parse_set
 from licensing.models import Holding, HoldingPeriod, ModuleLicense, Override, Package, Seat, UserPeriod
-from licensing.recorded import SEALED, trusted
+from licensing.recorded import SEALED, rows_of, trusted
 from licensing.resolution import canonical, digest
 
 
@@ -59,9 +59,7 @@ def load_timelines(customers: Collection[int], at: datetime) -> dict[int, Timeli
     What isn't as it was sealed is left out (Z-6).
     """
     packages = Package.objects.filter(customer__in=customers).in_force(at).select_related(*SEALED)
-    rows: dict[int, list[ModuleLicense]] = {package.pk: [] for package in packages}
-    for row in ModuleLicense.objects.filter(package__in=rows).order_by("package", "sort_order", "pk"):
-        rows[row.package_id].append(row)
+    rows = rows_of(packages)
     found: dict[int, tuple[list[Package], list[ModuleLicense], list[Override]]] = {pk: ([], [], []) for pk in customers}
     for package in packages:
         intact = trusted(package, rows[package.pk])

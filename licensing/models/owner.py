@@ -1,6 +1,5 @@
 """What is known of those who issue packages: their public keys, and what their plans are for."""
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
@@ -42,11 +41,6 @@ class OwnerKey(models.Model):
         self.public_key, self.key_id = key.text, key.key_id
         if OwnerKey.objects.filter(key_id=self.key_id).exclude(pk=self.pk).exists():
             raise ValidationError({"public_key": "This key is registered already."})
-
-    def is_valid(self, at: datetime) -> bool:
-        """Whether what arrives at `at` may be signed with it; what was taken in before stays."""
-        ends = [end for end in (self.valid_until, self.retired_at) if end is not None]
-        return self.valid_from <= at and all(at < end for end in ends)
 
 
 class OwnerPlan(models.Model):

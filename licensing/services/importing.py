@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.db.models import Max
@@ -31,23 +31,14 @@ from licensing.package_changes import ModuleChange, Supply, compare_supplies
 from licensing.package_form import PackageForm, RowForm
 from licensing.package_rules import faults_of
 from licensing.package_xml import PackageFault, parse_package
+from licensing.recorded import PACKAGE_COLUMNS
 from licensing.selectors import grant_of, users_per_module
 from licensing.services.commit import Commit, customer_commit
 from licensing.services.packages import HEADER, Superfluous, license_of, put_in_force, superfluous_of
 from licensing.services.sealing import Origin, write_sealed
 from licensing.signing import BadKey, examine, load_public_key
 
-_PACKAGE = (
-    *HEADER,
-    "deployment_type",
-    "extra_flags",
-    "extra_info",
-    "warning_at",
-    "expires_at",
-    "grace_until",
-    "maintenance_until",
-    "next_check_at",
-)
+_AS_ISSUED: Final = tuple(name for name in PACKAGE_COLUMNS if name not in ("number", "issued_at"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +211,7 @@ def _write(commit: Commit, owner: Owner, form: PackageForm, origin: Origin) -> P
         state=Package.State.PENDING,
         issued_at=commit.at,
         digest=header_digest({name: getattr(form, name) for name in HEADER}, checks),
-        **{name: getattr(form, name) for name in _PACKAGE},
+        **{name: getattr(form, name) for name in _AS_ISSUED},
     )
     licenses = []
     for row, version, allowed in rows:

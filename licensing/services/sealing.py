@@ -18,7 +18,7 @@ from licensing.errors import PackageDamaged
 from licensing.models import ModuleLicense, OwnerKey, Package, PackageSeal
 from licensing.own_key import own_key
 from licensing.package_form import PackageForm
-from licensing.recorded import SEALED, examine_recorded, form_of
+from licensing.recorded import SEALED, examine_recorded, form_of, rows_of
 from licensing.signing import Break, PublicKey, sign_package
 
 BATCH = 100
@@ -89,7 +89,7 @@ def record_own_key(key: PublicKey, *, at: datetime) -> OwnerKey:
 
 def is_sound(package: Package, *, actor: Actor, at: datetime) -> bool:
     """Whether a package is as it was sealed; if not, log and audit trail tell of it."""
-    examined = examine_recorded(package, _rows(package))
+    examined = examine_recorded(package, rows_of([package])[package.pk])
     if not examined.is_intact:
         record_damage(package, examined.breaks, actor=actor, at=at)
     return examined.is_intact
@@ -97,7 +97,7 @@ def is_sound(package: Package, *, actor: Actor, at: datetime) -> bool:
 
 def refuse_damaged(package: Package) -> None:
     """Raises PackageDamaged where a package isn't what was sealed."""
-    examined = examine_recorded(package, _rows(package))
+    examined = examine_recorded(package, rows_of([package])[package.pk])
     if not examined.is_intact:
         raise PackageDamaged(str(package), [each.message for each in examined.breaks])
 
@@ -126,7 +126,7 @@ def _seal_one(package: Package, at: datetime) -> None:
     Package.objects.select_for_update().get(pk=package.pk)
     if PackageSeal.objects.filter(package=package).exists():
         return  # somebody else runs this, too
-    rows = _rows(package)
+    rows = rows_of([package])[package.pk]
     seal = PackageSeal(
         package=package,
         owner_description=package.owner.name,
@@ -149,7 +149,7 @@ def verify_all(*, actor: Actor, at: datetime, progress: Callable[[int], None] = 
     """Yields every recorded package that isn't what was sealed; each goes to the log and, once, to the audit trail."""
     packages = Package.objects.select_related(*SEALED).order_by("pk")
     for done, package in enumerate(packages.iterator(chunk_size=BATCH), start=1):
-        examined = examine_recorded(package, _rows(package))
+        examined = examine_recorded(package, rows_of([package])[package.pk])
         if not examined.is_intact:
             record_damage(package, examined.breaks, actor=actor, at=at)
             yield Damage(package, examined.breaks)
@@ -172,7 +172,3 @@ def record_damage(package: Package, breaks: Sequence[Break], *, actor: Actor, at
             changes=told,
             at=at,
         )
-
-
-def _rows(package: Package) -> list[ModuleLicense]:
-    return list(package.rows.order_by("sort_order", "pk"))

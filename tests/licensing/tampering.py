@@ -8,6 +8,9 @@ from typing import Any
 
 from django.db import connection
 
+from licensing.models import Package
+from licensing.recorded import examine_many
+
 
 @contextmanager
 def behind_the_back() -> Iterator[Any]:
@@ -25,6 +28,11 @@ def behind_the_back() -> Iterator[Any]:
         yield cursor
         for _, create in triggers:
             cursor.execute(create)
+
+
+def is_intact(package: Package) -> bool:
+    """Whether a package (with SEALED at hand) and all its rows are as they were sealed."""
+    return examine_many([package])[package.pk].is_intact
 
 
 def edit(statement: str, parameters: Sequence[Any] = ()) -> int:

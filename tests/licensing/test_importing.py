@@ -18,7 +18,8 @@ from customers.actor import SYSTEM
 from customers.errors import NotFound
 from customers.models import AuditEvent
 from licensing.errors import BadPackage, OwnLicenseStays
-from licensing.models import ModuleLicense, OwnerKey, OwnerPlan, Package
+from licensing.keyring import keys_valid_at
+from licensing.models import ModuleLicense, OwnerPlan, Package
 from licensing.own_key import own_key
 from licensing.package_form import HEADER, ROW, PackageForm, RowForm, spelled
 from licensing.package_rules import faults_of
@@ -117,13 +118,14 @@ class TestKeys:
         sold.gives("ola", "acme.pad-plan", at=hours(8))
 
     def test_a_key_is_valid_from_and_until(self, acme: Partner) -> None:
-        key = OwnerKey(valid_from=hours(1), valid_until=hours(3))
-        assert [key.is_valid(at) for at in (hours(1) - timedelta(microseconds=1), hours(1), hours(2), hours(3))] == [
-            False,
-            True,
-            True,
-            False,
-        ]
+        """Half-open, as all dates are."""
+        public = OTHER_KEY.public.text
+        dates = {"valid_from": hours(1), "valid_until": hours(3)}
+        key = register_key(actor=SYSTEM, owner=acme.owner, public_key=public, at=hours(1), **dates)
+        tick = timedelta(microseconds=1)
+        instants = (hours(1) - tick, hours(1), hours(3) - tick, hours(3))
+        found = [key.key_id in keys_valid_at("ACME", at) for at in instants]
+        assert found == [False, True, True, False]
 
     def test_without_a_valid_key_nothing_is_taken_in(self, sold: Town, acme: Partner) -> None:
         retire_key(actor=SYSTEM, key=acme.key, at=hours(1))

@@ -18,13 +18,13 @@ from customers.models import AuditEvent
 from licensing.errors import ModuleNotInPackage, NoSigningKey, PackageDamaged
 from licensing.models import ModuleLicense, OwnerKey, Package, PackageSeal
 from licensing.own_key import own_key, write_new_key
-from licensing.recorded import SEALED, document_of, examine_recorded, is_intact
+from licensing.recorded import SEALED, document_of, examine_recorded
 from licensing.services.packages import activate_package
 from licensing.services.sealing import seal_earlier, verify_all
 from tests.factories.customers import api_with
 from tests.licensing.market import Town, hours
 from tests.licensing.partners import Partner
-from tests.licensing.tampering import behind_the_back, edit
+from tests.licensing.tampering import behind_the_back, edit, is_intact
 from tests.licensing.test_portal import visitor
 
 ROW = "UPDATE licensing_modulelicense SET {} WHERE module_name = %s"
@@ -163,6 +163,22 @@ def test_a_package_that_is_not_what_was_sealed_is_as_if_it_were_not_there(sold: 
         assert facts.sources
     else:
         assert (facts.status.value, facts.sources, facts.site_modules) == ("none", (), frozenset())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE licensing_modulelicense SET solutions = 'null', grants = '[]'",
+        "UPDATE licensing_modulelicense SET solutions = '7', grants = '\"x\"'",
+        "UPDATE licensing_packageseal SET checks = '[]', signature = ''",
+        'UPDATE licensing_packageseal SET checks = \'{"rows": {"cep": 7}, "header": null}\', signature = \'x\'',
+    ],
+)
+def test_nonsense_in_the_database_is_damage_and_no_accident(sold: Town, statement: str) -> None:
+    edit(statement)
+    assert not is_intact(active())
+    rewrite(sold)
+    assert is_intact(active()), "issued anew"
 
 
 def test_rows_put_in_copied_or_moved_give_nothing(sold: Town) -> None:
