@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Manager, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Manager, OuterRef, Q, QuerySet, Subquery, When
 
 if TYPE_CHECKING:
     AnyRows = QuerySet[Any]
@@ -59,6 +59,14 @@ class VersionQuerySet(AnyRows):
 
     def frozen(self) -> Any:
         return self.filter(state__in=["published", "retired"])
+
+    def newest(self) -> Any:
+        """The one published last, or None; of those retired (called off before they began, perhaps) only for want of others."""
+        return self.order_by(Case(When(state="retired", then=1), default=0), "-number").first()
+
+    def scheduled(self, at: datetime) -> Any:
+        """Published versions whose `effective_from` is still to come at `at`."""
+        return self.filter(state="published", effective_from__gt=at)
 
     def in_effect(self, at: datetime) -> Any:
         """Published versions whose `effective_from` has come, superseded ones included."""

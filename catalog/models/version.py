@@ -106,8 +106,15 @@ class Version(models.Model):
         """Whether a draft in review has been approved; what it comes to may have moved since."""
         return self.state == self.State.IN_REVIEW and self.approved_at is not None
 
+    @property
+    def was_called_off(self) -> bool:
+        """Whether it was retired before it took effect, so that it was never sold."""
+        return self.retired_at is not None and self.effective_from is not None and self.retired_at < self.effective_from
+
     def stage(self, at: datetime) -> str:
-        """Returns the state in words; *approved* and *scheduled* are told apart."""
+        """Returns the state in words; *approved*, *scheduled* and *called off* are told apart."""
+        if self.was_called_off:
+            return "called off"
         return "scheduled" if self.is_scheduled(at) else self._state_label
 
     def is_scheduled(self, at: datetime) -> bool:

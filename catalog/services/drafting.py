@@ -19,7 +19,7 @@ from catalog.errors import AlreadyInReview, DraftExists, ForeignBase, NotFrozen,
 from catalog.kinds import KINDS, UNLIMITED, BadValue
 from catalog.models import Feature, Grant, Module, Offer, Version, VersionInclude, VersionModule, VersionRule
 from catalog.services.locking import lock_draft, lock_offer
-from catalog.services.publishing import check
+from catalog.services.publishing import check, demand_current_base
 from catalog.services.trail import audit
 from customers.actor import Actor
 from customers.errors import Invalid
@@ -40,7 +40,7 @@ _FAULTS_OF_OTHERS: Final = frozenset({"include_not_published"})
 
 @transaction.atomic
 def draft_from(*, offer: Any, actor: Actor, at: datetime, base: Version | None = None) -> Version:
-    """Returns a new draft that says what `base` says; without one what the newest version says, or nothing.
+    """Returns a new draft that says what `base` says; without one what was published last, or nothing.
 
     Raises DraftExists, NotFrozen (the base is a draft itself) or ForeignBase.
     """
@@ -48,7 +48,7 @@ def draft_from(*, offer: Any, actor: Actor, at: datetime, base: Version | None =
     if offer.versions.drafts().exists():
         raise DraftExists(offer.code)
     if base is None:
-        base = offer.versions.frozen().order_by("-number").first()
+        base = offer.versions.frozen().newest()
     elif base.offer_id != offer.pk:
         raise ForeignBase(str(base), offer.code)
     elif not base.is_frozen:
@@ -84,11 +84,12 @@ def discard_draft(*, version: Version, actor: Actor, at: datetime, reason: str =
 def submit(*, version: Version, actor: Actor, at: datetime, comment: str = "") -> Version:
     """Hands the draft in for review. An include that nobody has published yet is no obstacle to that.
 
-    Raises VersionFrozen, DraftGone, AlreadyInReview, or PublishRefused with all other faults.
+    Raises VersionFrozen, DraftGone, AlreadyInReview, BaseSuperseded, or PublishRefused with all other faults.
     """
     draft = lock_draft(version)
     if draft.state == Version.State.IN_REVIEW:
         raise AlreadyInReview(draft.offer.code)
+    demand_current_base(draft)
     faults = [fault for fault in check(version=draft, at=at) if fault.code not in _FAULTS_OF_OTHERS]
     if faults:
         raise PublishRefused(draft.offer.code, faults)

@@ -1,4 +1,4 @@
-"""Drafts whose base was superseded: what was published since is put together with them. Rule V-29 of docs/rules.md."""
+"""Drafts whose base was superseded are rebased, kept or begun again. Rules V-32 to V-34 of docs/rules.md."""
 
 from __future__ import annotations
 
@@ -82,6 +82,14 @@ def keep_as_drafted(*, version: Version, actor: Actor, at: datetime) -> Version:
     draft = lock_draft(version)
     newer = superseding(draft)
     return draft if newer is None else _stand_on(draft, newer, actor, at, {})
+
+
+@transaction.atomic
+def begin_again(*, version: Version, actor: Actor, at: datetime, reason: str = "") -> Version:
+    """Returns a new draft that says what was published last; the old one is discarded. Raises VersionFrozen, DraftGone."""
+    offer = version.offer
+    drafting.discard_draft(version=version, actor=actor, at=at, reason=reason)
+    return drafting.draft_from(offer=offer, actor=actor, at=at)
 
 
 def _check(choices: Mapping[str, Side], found: Rebase) -> None:
