@@ -16,8 +16,10 @@ from .shape import (
     VersionContent,
     digest,
 )
+from .telling import KINDS_OF_LINE, tell
 
 __all__ = [
+    "KINDS_OF_LINE",
     "SITE",
     "USER",
     "ChoiceContent",
@@ -44,4 +46,5 @@ __all__ = [
     "digest",
     "flatten",
     "merge",
+    "tell",
 ]
