@@ -86,10 +86,16 @@ def overtaking(version: Version, *, effective_from: datetime) -> list[Version]:
 
 
 def taken_in_by(version: Version, *, at: datetime) -> list[Version]:
-    """Returns the versions scheduled at `at` whose content has taken this one in, and keeps it whatever becomes of it."""
+    """Returns the versions scheduled at `at` that have taken this one in, and keep it whatever becomes of it."""
     scheduled = Version.objects.scheduled(at).select_related("offer").order_by("offer__code", "number")
     taken = {"code": version.offer.code, "version": version.number}
     return [other for other in scheduled if taken in other.content["includes"]]
+
+
+def waits_for_others(version: Version, account: Any, content: VersionContent | None) -> bool:
+    """Whether four eyes are on and `account` worked on the draft, so that others approve and publish it."""
+    made_of = {*content.features, *content.modules} if content is not None else set()
+    return bool(settings.FOUR_EYES) and worked_on(version, account, made_of)
 
 
 @transaction.atomic
@@ -196,7 +202,7 @@ def _demand_approval(draft: Any, content: dict[str, Any], actor: Actor) -> None:
 
 def _demand_fresh_eyes(draft: Any, content: dict[str, Any], account: Any, label: str, verb: str) -> None:
     """Refuses nobody in particular, and whoever worked on what would be published."""
-    if account is None or worked_on(draft, account, content):
+    if account is None or worked_on(draft, account, {*content["features"], *content["modules"]}):
         raise SecondPairOfEyesNeeded(label, draft.offer.code, verb)
 
 

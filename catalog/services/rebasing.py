@@ -86,7 +86,10 @@ def keep_as_drafted(*, version: Version, actor: Actor, at: datetime) -> Version:
 
 @transaction.atomic
 def begin_again(*, version: Version, actor: Actor, at: datetime, reason: str = "") -> Version:
-    """Returns a new draft that says what was published last; the old one is discarded. Raises VersionFrozen, DraftGone."""
+    """Returns a new draft that says what was published last; the old one is discarded.
+
+    Raises VersionFrozen or DraftGone.
+    """
     offer = version.offer
     drafting.discard_draft(version=version, actor=actor, at=at, reason=reason)
     return drafting.draft_from(offer=offer, actor=actor, at=at)
