@@ -61,7 +61,7 @@ class VersionQuerySet(AnyRows):
         return self.filter(state__in=["published", "retired"])
 
     def newest(self) -> Any:
-        """The one published last, or None. What is retired, called off before it began perhaps, comes after the others."""
+        """The one published last, or None. One that was retired, or called off, comes after the others."""
         return self.order_by(Case(When(state="retired", then=1), default=0), "-number").first()
 
     def scheduled(self, at: datetime) -> Any:

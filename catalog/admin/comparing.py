@@ -86,7 +86,7 @@ class Comparison:
 
     @cached_property
     def lines(self) -> list[DiffLine] | None:
-        """Every difference; None while a draft has faults, so that nobody knows what it comes to, or without versions."""
+        """Every difference; None without versions, or while a draft has faults: nobody knows what it comes to then."""
         if len(self.sides) < 2 or any(side.content is None for side in self.sides):
             return None
         (old, new), (was, now) = (side.content for side in self.sides), (side.choice.version for side in self.sides)
