@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -16,7 +16,13 @@ from catalog.services.trail import steps_of
 
 Context = dict[str, Any]
 
-_ORDER: Final = ("Draft", "In review", "Approved", "Published", "In force")
+# The stages to come after each; after those not named there is none.
+_NEXT: Final[Mapping[str, tuple[str, ...]]] = {
+    "Draft": ("In review", "Approved", "Published", "In force"),
+    "In review": ("Approved", "Published", "In force"),
+    "Approved": ("Published", "In force"),
+    "Scheduled": ("In force",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +106,15 @@ def stages(version: Any, steps: Sequence[Any], at: datetime) -> list[Stage]:
     if version.approved_at is not None:
         gone.append(Stage("Approved", "over", version.approved_by, version.approved_at))
     if version.is_frozen:
-        gone.append(Stage("Published", "over", version.published_by, version.published_at))
+        name = "Scheduled" if version.is_scheduled(at) else "Published"
+        gone.append(Stage(name, "over", version.published_by, version.published_at))
         if version.effective_from <= at and not version.was_called_off:
             gone.append(Stage("In force", "over", None, version.effective_from))
     if version.state == "retired":
         name = "Called off" if version.was_called_off else "Retired"
         gone.append(Stage(name, "over", version.retired_by, version.retired_at))
     *gone, last = gone
-    coming = _ORDER[_ORDER.index(last.name) + 1 :] if last.name in _ORDER else ()
+    coming = _NEXT.get(last.name, ())
     begins = {"In force": version.effective_from}
     return [*gone, replace(last, standing="now"), *(Stage(name, "next", None, begins.get(name)) for name in coming)]
 

@@ -263,6 +263,7 @@ class VersionAdmin(CatalogAdmin):
                 messages.success(request, f"{approved.offer.name} is approved.")
                 return self._to(approved)
         told = preview_context(version, at=max(now, moment), now=now)
+        told |= self._offered(request, version, told)
         return self._page(request, version, "approve", title=f"Approve {version.offer.name}", form=form, **told)
 
     def _rebase_view(self, request: HttpRequest, version: Any) -> HttpResponse:
@@ -314,6 +315,7 @@ class VersionAdmin(CatalogAdmin):
                 messages.success(request, f"{published} is {stage}.")
                 return self._to(published)
         told = preview_context(version, at=max(now, moment), now=now)
+        told |= self._offered(request, version, told)
         told["overtaken_by"] = publishing.overtaking(version, effective_from=max(now, moment))
         return self._page(request, version, "publish", title=f"Publish {version.offer.name}", form=form, **told)
 

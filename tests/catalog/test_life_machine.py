@@ -16,7 +16,14 @@ from django.conf import settings as django_settings
 from django.db import transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from catalog.content import Side, digest
 from catalog.errors import (
@@ -316,8 +323,7 @@ class Life(RuleBasedStateMachine):
         draft.hands.add(who)
         draft.reopen()
 
-    @rule(who=people)
-    def go_on(self, who: str) -> None:
+    def _go_on(self, who: str) -> None:
         """Takes the step that comes next, so that lives get somewhere."""
         draft = self.book.draft
         if draft is None:
@@ -331,6 +337,26 @@ class Life(RuleBasedStateMachine):
             self.approve(who, None)
         else:
             self.publish(who, None)
+
+    @initialize(whos=st.lists(people, max_size=5))
+    def so_far(self, whos: list[str]) -> None:
+        for who in whos:
+            self._go_on(who)
+
+    @rule(whos=st.lists(people, min_size=1, max_size=4))
+    def go_on(self, whos: list[str]) -> None:
+        for who in whos:
+            self._go_on(who)
+
+    @precondition(lambda self: self.book.draft is not None and self.book.draft.approved)
+    @rule(mover=st.sampled_from(["nobody", "include", *PEOPLE]), who=people, later=st.none() | days)
+    def go_on_once_it_is_approved(self, mover: str, who: str, later: int | None) -> None:
+        """Something moves what the draft comes to, or nothing does; then somebody tries to publish it."""
+        if mover == "include":
+            self.publish_what_it_includes(1000 + self.count)
+        elif mover in PEOPLE:
+            self.change_what_it_is_made_of(mover, of_plan=False)
+        self.publish(who, later)
 
     @rule(is_on=st.booleans())
     def four_eyes(self, is_on: bool) -> None:
@@ -386,7 +412,7 @@ def test_no_sequence_of_calls_changes_what_is_published_or_skips_its_approval(
             django_settings.FOUR_EYES = is_on
 
     settings.FOUR_EYES = is_on  # as it was comes back after the test
-    run_state_machine_as_test(FromHere, settings=CALLS)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(FromHere, settings=CALLS)
 
 
-CALLS = settings(max_examples=8, stateful_step_count=25, suppress_health_check=list(HealthCheck))
+CALLS = settings(max_examples=12, stateful_step_count=16, suppress_health_check=list(HealthCheck))
