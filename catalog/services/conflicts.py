@@ -36,7 +36,7 @@ def _published_codes(document: CatalogDocument) -> Iterator[Fault]:
     told: dict[str, dict[str, str]] = {kind: {} for kind in renamed}
     for version in Version.objects.frozen().select_related("offer").order_by("pk").iterator():
         for kind, codes in _codes_in(version.content).items():
-            told[kind] |= {code: str(version) for code in codes if code is not None}
+            told[kind] = {code: str(version) for code in codes if code is not None} | told[kind]  # the first one stays
     for kind, entries in renamed.items():
         for entry in entries:
             if entry.was in told[kind]:

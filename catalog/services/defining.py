@@ -50,9 +50,11 @@ class Change:
 
     @property
     def former(self) -> str:
-        """The code that the row had before; empty when it has kept it."""
-        was, now = self.fields.get("name" if self.kind == "module" else "code", (None, None))
-        return str(was) if was is not None and was != now else ""
+        """The code that the row had before (a module's full name); empty when it has kept it."""
+        was, _ = self.fields.get("name" if self.kind == "module" else "code", (None, None))
+        if self.is_new or was is None:
+            return ""
+        return f"{self.code.partition('.')[0]}.{was}" if self.kind == "module" else str(was)
 
 
 class Definitions:
@@ -78,6 +80,10 @@ class Definitions:
     @property
     def changes(self) -> tuple[Change, ...]:
         return tuple(self._changes.values())
+
+    def renames(self, *kinds: str) -> dict[str, str]:
+        """Returns the codes that rows of these kinds have by now, by the code that each had before."""
+        return {change.former: change.code for change in self.changes if change.kind in kinds and change.former}
 
     def write(self) -> None:
         """Creates and updates all rows. Raises BadDocument for what only the models know to be wrong."""

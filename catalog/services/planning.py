@@ -135,7 +135,7 @@ class _Planner:
         codes = {row.pk: code for code, row in self._definitions.offers.items() if row.pk}
         self._newest = {codes[pk]: version for pk, version in newest_of_each(frozen).items()}
         self._drafts = {codes[row.offer_id]: row for row in rows if not row.is_frozen}
-        self._said = statements([*self._newest.values(), *self._drafts.values()])
+        self._said = self._by_new_codes(statements([*self._newest.values(), *self._drafts.values()]))
         moments = {self._moment(version) for version in self._newest.values()} | {self._at}
         self._live = {moment: self._live_at(moment) for moment in moments}
         wanted = {version.pk for live in self._live.values() for version in live.values()}
@@ -145,6 +145,13 @@ class _Planner:
             for row in Version.objects.filter(pk__in=wanted)
             if (content := frozen_content(row)) is not None
         }
+
+    def _by_new_codes(self, said: dict[int, Statement]) -> dict[int, Statement]:
+        names = self._definitions.renames
+        offers, modules, features = names("plan", "addon"), names("module"), names("feature")
+        if not (offers or modules or features):
+            return said
+        return {pk: statement.renamed(offers, modules, features) for pk, statement in said.items()}
 
     def _moment(self, newest: Version | None) -> datetime:
         """Returns when a version would take effect beside `newest`: not before it."""
