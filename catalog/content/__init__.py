@@ -2,7 +2,7 @@
 
 from .comparing import Diff, DiffLine, FeatureChange, TermChange, diff
 from .drafts import DraftFacts, GrantFacts, OtherOffer, PublishedDefinition, TierFacts, VersionKey
-from .flattening import flatten
+from .flattening import assemble, flatten
 from .merging import Merge, Says, Side, merge
 from .shape import (
     SITE,
@@ -42,6 +42,7 @@ __all__ = [
     "TierFacts",
     "VersionContent",
     "VersionKey",
+    "assemble",
     "diff",
     "digest",
     "flatten",

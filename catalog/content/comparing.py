@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from catalog.content.shape import FeatureContent, VersionContent
@@ -139,7 +139,7 @@ def _moved(
 def _changed_features(before: Mapping[str, FeatureContent], new: VersionContent) -> Iterator[TermChange]:
     for now in new.ordered_features:
         was = before.get(now.code)
-        if was is None:
+        if was is None or was.definition == now.definition:
             continue
         path = f"features.{now.code}"
         yield from _differences(path, was.definition.to_json(), now.definition.to_json(), _FEATURE_TERMS)
@@ -160,7 +160,7 @@ def _changed_terms(old: VersionContent, new: VersionContent) -> Iterator[TermCha
         if name in old.modules:
             was = old.modules[name].to_json()
             yield from _differences(f"modules.{name}", was, module.to_json(), _MODULE_TERMS)
-    was, now = old.to_json(), new.to_json()
+    was, now = (replace(content, features={}).to_json() for content in (old, new))
     yield from _differences("rules", was["rules"], now["rules"], ("needs", "excludes"))
     yield from _differences("", was, now, ("module", "max_quantity"))
     for data in (was, now):
@@ -178,7 +178,7 @@ def _changed_words(old: VersionContent, new: VersionContent) -> Iterator[TermCha
     yield from _differences("offer", old.offer.to_json(), new.offer.to_json(), _OFFER_WORDS)
     for now in new.ordered_features:
         was = old.features.get(now.code)
-        if was is not None:
+        if was is not None and was.definition != now.definition:
             path = f"features.{now.code}"
             yield from _differences(path, was.definition.to_json(), now.definition.to_json(), _FEATURE_WORDS)
             names = was.definition.choice_names

@@ -20,7 +20,13 @@ from catalog.kinds import BadValue
 
 
 def flatten(draft: DraftFacts) -> tuple[dict[str, Any] | None, list[PublishFault]]:
-    """Returns the content that publishing `draft` would freeze and no faults, or None and everything that is wrong.
+    """Returns the content that publishing `draft` would freeze and no faults, or None and everything that is wrong."""
+    content, faults = assemble(draft)
+    return (content.to_json() if content is not None else None), faults
+
+
+def assemble(draft: DraftFacts) -> tuple[VersionContent | None, list[PublishFault]]:
+    """Returns what `flatten` does, as typed views.
 
     While an include has nothing published, what follows from the whole content is not judged: it isn't known yet.
     """
@@ -29,7 +35,7 @@ def flatten(draft: DraftFacts) -> tuple[dict[str, Any] | None, list[PublishFault
     content = _assemble(draft, features)
     if not draft.missing_includes:
         faults += [fault for rule in CONTENT_RULES for fault in rule(draft, content)]
-    return (None, faults) if faults else (content.to_json(), [])
+    return (None, faults) if faults else (content, [])
 
 
 Claim = tuple[FeatureContent, str]  # a grant, and how its source is called
@@ -42,6 +48,10 @@ def _merge_features(draft: DraftFacts, faults: list[PublishFault]) -> dict[str, 
         claims[claim[0].code].append(claim)
     winners: dict[str, FeatureContent] = {}
     for code, rivals in sorted(claims.items()):
+        if len(rivals) == 1:
+            if rivals[0][0].definition.behaviour.grants(rivals[0][0].value):
+                winners[code] = rivals[0][0]
+            continue
         depth = min(grant.depth for grant, _ in rivals)
         nearest, *siblings = (claim for claim in rivals if claim[0].depth == depth)
         differing = ((sibling, _difference(nearest[0], sibling[0])) for sibling in siblings)
@@ -68,8 +78,8 @@ def _inherited_claims(draft: DraftFacts) -> Iterator[Claim]:
         if include.content is None or include.version is None:
             continue
         for feature in include.content.features.values():
-            grant = feature.inherited(include.version)
-            yield replace(grant, position=draft.positions.get(grant.code, grant.position)), include.label
+            position = draft.positions.get(feature.code, feature.position)
+            yield feature.inherited(include.version, position), include.label
 
 
 def _difference(one: FeatureContent, other: FeatureContent) -> str:

@@ -111,7 +111,7 @@ def definitions_are_for_good(draft: DraftFacts) -> Iterator[PublishFault]:
     for grant in draft.grants:
         now = grant.definition
         known = draft.published.get(now.code)
-        for what in _changed_for_good(known.definition, now) if known else ():
+        for what in _changed_for_good(known.definition, now) if known and known.definition != now else ():
             yield PublishFault(
                 "definition_changed",
                 f"features.{now.code}",

@@ -44,6 +44,7 @@ from catalog.models import (
 
 _NOWHERE: Final = Place("", 1, 1, "")
 Names = Mapping[int | None, str]  # primary key of a module → owner.module
+Renames = Mapping[str, str]  # former code → code
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,17 @@ class Statement:
     def named(self) -> frozenset[str]:
         """The other plans and add-ons that it names."""
         return self.includes | self.needs | self.excludes
+
+    def renamed(self, offers: Renames, modules: Renames, features: Renames) -> Statement:
+        """Returns the same by the codes that others have by now."""
+        return Statement(
+            frozenset(offers.get(code, code) for code in self.includes),
+            frozenset(modules.get(name, name) for name in self.extra_modules),
+            frozenset((features.get(code, code), kind, value) for code, kind, value in self.grants),
+            frozenset(offers.get(code, code) for code in self.needs),
+            frozenset(offers.get(code, code) for code in self.excludes),
+            self.max_quantity,
+        )
 
 
 def statements(versions: Iterable[Version]) -> dict[int, Statement]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -199,14 +199,24 @@ def _tiers(names: Names) -> dict[str, TierFacts]:
     }
 
 
-def published_definitions(features: list[int]) -> dict[str, PublishedDefinition]:
-    """Returns, per feature, how the newest version naming it froze it: no choice is ever dropped, so one says all."""
+def published_definitions(
+    features: Collection[int] | None, held: Mapping[int, Version] | None = None
+) -> dict[str, PublishedDefinition]:
+    """Returns, per feature, how the newest version naming it froze it: no choice is ever dropped, so one says all.
+
+    Without `features`, of all. `held` are versions by primary key that need not be read again.
+    """
     # Which is newest is found out here: a database would read the contents of all versions to sort them.
     oldest_first = Version.objects.frozen().order_by("published_at", "pk").values_list("pk", flat=True)
     ages = {pk: age for age, pk in enumerate(oldest_first)}
-    pairs = VersionFeature.objects.filter(feature__in=features).order_by().values_list("feature__code", "version")
+    named = VersionFeature.objects.order_by()
+    if features is not None:
+        named = named.filter(feature__in=features)
+    pairs = named.values_list("feature__code", "version")
     wanted = dict(sorted(pairs, key=lambda pair: ages[pair[1]]))  # the newest of each feature comes last, and stays
-    versions = {row.pk: row for row in Version.objects.filter(pk__in=set(wanted.values())).select_related("offer")}
+    versions = dict(held or {})
+    missing = set(wanted.values()) - versions.keys()
+    versions |= {row.pk: row for row in Version.objects.filter(pk__in=missing).select_related("offer")}
     known: dict[str, PublishedDefinition] = {}
     for code, pk in wanted.items():
         frozen: Any = versions[pk].content

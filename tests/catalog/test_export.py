@@ -172,7 +172,7 @@ add_ons:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("folder", "owner"), [(SEED, OWN), (HOSTING, "HARBOUR")], ids=["seed", "hosting"])
+@pytest.mark.parametrize(("folder", "owner"), [(SEED, OWN), (HOSTING, "CLOUDNEST")], ids=["seed", "hosting"])
 def test_an_applied_folder_comes_back_byte_for_byte(
     folder: Path, owner: str, tmp_path: Path, settings: LazySettings
 ) -> None:

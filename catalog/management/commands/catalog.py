@@ -6,7 +6,6 @@ import sys
 from argparse import ArgumentParser
 from collections import Counter
 from datetime import datetime
-from json import dumps
 from os import environ
 from pathlib import Path
 from typing import Any, Final
@@ -107,7 +106,7 @@ class Command(BaseCommand):
         plan = plan_document(read_catalog(paths), at=timezone.now())
         is_done = plan.is_published if publish else plan.is_empty
         if json:
-            self.stdout.write(dumps({"is_empty": is_done, **plan.as_json()}, indent=2, ensure_ascii=False, default=str))
+            self.stdout.write(plan.as_text(indent=2, is_empty=is_done))
         else:
             colour = self.stdout.isatty() and not (options["no_color"] or environ.get("NO_COLOR"))
             for line in lines_of(plan, colour=colour):
