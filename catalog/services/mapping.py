@@ -116,7 +116,7 @@ def grant_value(grant: Any) -> object:
 def _other_offers(version: Version, at: datetime) -> tuple[tuple[OtherOffer, ...], ...]:
     """Returns what the draft includes, needs and excludes."""
     included = list(version.includes.values_list("offer__code", flat=True))
-    rules = list(version.rules.values_list("verb", "offer__code"))
+    rules = list(version.rules.targeted().values_list("verb", "target"))
     codes = {*included, *(code for _, code in rules)}
     live = {
         row.offer.code: OtherOffer(row.offer.code, row.number, frozen_content(row))

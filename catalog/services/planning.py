@@ -235,7 +235,7 @@ class _Planner:
         rows = self._definitions.offers
 
         def known(codes: Iterable[str]) -> tuple[OtherOffer, ...]:
-            ordered = sorted(codes, key=lambda code: (rows[code].position, code))
+            ordered = sorted(codes, key=lambda code: (rows[code].position if code in rows else 0, code))  # or a tier
             return tuple(others.get(code, OtherOffer(code)) for code in ordered)
 
         return DraftFacts(
