@@ -8,6 +8,7 @@ from typing import Any
 
 from catalog.content import FeatureContent, VersionContent, diff
 from catalog.models import Version
+from catalog.services.linting import lint_draft
 from catalog.services.mapping import frozen_content
 from catalog.services.publishing import preview, superseding
 from catalog.services.trail import steps_of
@@ -36,6 +37,7 @@ def preview_context(version: Any, *, at: datetime) -> Context:
     return {
         "preview": seen,
         "faults": seen.faults,
+        "warnings": [found for found in lint_draft(seen.facts, at=at) if found.severity == "warning"],
         "content": seen.content,
         "groups": _by_group(seen.content),
         "diff": seen.diff if seen.previous else None,

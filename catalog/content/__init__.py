@@ -2,7 +2,9 @@
 
 from .comparing import Diff, DiffLine, FeatureChange, TermChange, diff
 from .drafts import DraftFacts, GrantFacts, OtherOffer, PublishedDefinition, TierFacts, VersionKey
-from .flattening import flatten
+from .flattening import flatten, outline
+from .lint import Finding, lint
+from .merges import Effect, effect_of
 from .merging import Merge, Says, Side, merge
 from .shape import (
     SITE,
@@ -16,32 +18,43 @@ from .shape import (
     VersionContent,
     digest,
 )
+from .standing import Clash, OnShelf, Shelf, brought_in, clash_of
 
 __all__ = [
     "SITE",
     "USER",
     "ChoiceContent",
+    "Clash",
     "Diff",
     "DiffLine",
     "DraftFacts",
+    "Effect",
     "FeatureChange",
     "FeatureContent",
     "FeatureDefinition",
+    "Finding",
     "GrantFacts",
     "IncludeContent",
     "Merge",
     "ModuleContent",
     "OfferContent",
+    "OnShelf",
     "OtherOffer",
     "PublishedDefinition",
     "Says",
+    "Shelf",
     "Side",
     "TermChange",
     "TierFacts",
     "VersionContent",
     "VersionKey",
+    "brought_in",
+    "clash_of",
     "diff",
     "digest",
+    "effect_of",
     "flatten",
+    "lint",
     "merge",
+    "outline",
 ]

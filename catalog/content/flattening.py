@@ -32,6 +32,11 @@ def flatten(draft: DraftFacts) -> tuple[dict[str, Any] | None, list[PublishFault
     return (None, faults) if faults else (content.to_json(), [])
 
 
+def outline(draft: DraftFacts) -> VersionContent:
+    """Returns what the draft comes to as far as can be told, faults or not: for those who look, never to be frozen."""
+    return _assemble(draft, _merge_features(draft, []))
+
+
 Claim = tuple[FeatureContent, str]  # a grant, and how its source is called
 
 

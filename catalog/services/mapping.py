@@ -20,12 +20,14 @@ from catalog.content import (
     OfferContent,
     OtherOffer,
     PublishedDefinition,
+    Shelf,
     TierFacts,
     VersionContent,
     VersionKey,
 )
 from catalog.kinds import UNLIMITED
 from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier, Version, VersionFeature
+from catalog.shelving import read_shelf
 
 Names = Mapping[int | None, str]  # primary key of a module → owner.module
 
@@ -100,6 +102,7 @@ def draft_facts(version: Version, *, at: datetime, catalog: CatalogFacts | None 
         tiers=catalog.tiers,
         published=published_definitions([feature for feature, _, _ in grants]),
         include_graph=include_graph() if includes else {},
+        shelf=read_shelf(at) if needs or excludes else Shelf(),
     )
 
 
