@@ -143,7 +143,8 @@ class RuleInline(DraftInline):
 
     @staticmethod
     def write(version: Version, formset: Any, actor: Actor, at: datetime) -> None:
-        rules = dict(version.rules.targeted().values_list("target", "verb"))
+        rows = VersionRule.objects.filter(version=version).targeted()
+        rules = dict(rows.values_list("target", "verb"))
         for form in formset.deleted_forms:
             if form.instance.pk:
                 rules.pop(form.target, None)

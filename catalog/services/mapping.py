@@ -26,7 +26,7 @@ from catalog.content import (
     VersionKey,
 )
 from catalog.kinds import UNLIMITED
-from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier, Version, VersionFeature
+from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier, Version, VersionFeature, VersionRule
 from catalog.shelving import read_shelf
 
 Names = Mapping[int | None, str]  # primary key of a module → owner.module
@@ -119,7 +119,8 @@ def grant_value(grant: Any) -> object:
 def _other_offers(version: Version, at: datetime) -> tuple[tuple[OtherOffer, ...], ...]:
     """Returns what the draft includes, needs and excludes."""
     included = list(version.includes.values_list("offer__code", flat=True))
-    rules = list(version.rules.targeted().values_list("verb", "target"))
+    targeted = VersionRule.objects.filter(version=version).targeted()
+    rules = list(targeted.values_list("verb", "target"))
     codes = {*included, *(code for _, code in rules)}
     live = {
         row.offer.code: OtherOffer(row.offer.code, row.number, frozen_content(row))

@@ -19,14 +19,19 @@ from django.db import transaction
 from catalog.content import (
     Diff,
     DraftFacts,
+    Finding,
     GrantFacts,
     OfferContent,
+    OnShelf,
     OtherOffer,
+    Shelf,
     TermChange,
     VersionContent,
     diff,
     digest,
     flatten,
+    lint,
+    outline,
 )
 from catalog.document import BadDocument, CatalogDocument, OfferEntry
 from catalog.errors import CatalogChangedSince, PublishFault
@@ -50,7 +55,8 @@ class OfferPlan:
     """What applying would do to a plan or add-on, and what publishing it all would then change.
 
     `base` is the newest published version (empty: there is none), `diff` what a new one would differ in; none while
-    `faults` keep it from being published. `edits` are what an existing draft says otherwise now.
+    `faults` keep it from being published. `edits` are what an existing draft says otherwise now, `warnings` what is odd
+    about it beside all else that would be for sale then.
     """
 
     code: str
@@ -61,6 +67,7 @@ class OfferPlan:
     diff: Diff | None
     faults: tuple[PublishFault, ...] = ()
     edits: tuple[TermChange, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +134,7 @@ class _Planner:
         self._include_graph = include_graph()
         self._next: dict[str, OtherOffer] = {}  # what this plan would publish, by code
         self._failed: set[str] = set()
+        self._shelved: dict[int, OnShelf] = {}  # by id of a content, all of which are kept
 
     def _read_versions(self) -> None:
         rows = list(Version.objects.defer("content").select_related("offer"))
@@ -159,8 +167,9 @@ class _Planner:
         return live
 
     def offers(self) -> Iterator[OfferPlan]:
-        for entry in self._entries:
-            yield from self._offer(entry)
+        planned = [(entry, offer) for entry in self._entries for offer in self._offer(entry)]
+        for entry, offer in planned:  # once it is known what all others would be
+            yield replace(offer, warnings=tuple(self._warnings(entry)))
 
     def _offer(self, entry: OfferEntry) -> Iterator[OfferPlan]:
         newest, draft = self._newest.get(entry.code), self._drafts.get(entry.code)
@@ -218,6 +227,29 @@ class _Planner:
         content, faults = flatten(self._draft_facts(entry, others, newest))
         return content, tuple(faults)
 
+    def _warnings(self, entry: OfferEntry) -> Iterator[Finding]:
+        newest = self._newest.get(entry.code)
+        others = self._others(self._moment(newest)) | self._next
+        content = outline(self._draft_facts(entry, others, newest))
+        yield from (found for found in lint(content, self._shelf(others)) if found.severity == "warning")
+
+    def _shelf(self, others: Mapping[str, OtherOffer]) -> Shelf:
+        """Returns all plans and add-ons as they would stand beside each other."""
+        tiers = self._facts.tiers
+        return Shelf(
+            {code: self._on_shelf(code, row, others.get(code)) for code, row in self._definitions.offers.items()},
+            ranks={code: tier.rank for code, tier in tiers.items()},
+            tier_names={code: tier.name for code, tier in tiers.items()},
+        )
+
+    def _on_shelf(self, code: str, row: Any, other: OtherOffer | None) -> OnShelf:
+        content = other.content if other is not None else None
+        if content is None:
+            return OnShelf(code, row.name, row.type, row.scope, lacks="nothing of it has been published")
+        known = self._shelved.get(id(content)) or OnShelf.of_content(content, code=code)
+        self._shelved[id(content)] = known
+        return known if row.for_sale else replace(known, lacks="it is not for sale")
+
     def _remember(self, code: str, content: dict[str, Any] | None, newest: Version | None) -> None:
         if content is None:
             self._failed.add(code)
@@ -257,6 +289,7 @@ class _Planner:
             tiers=self._facts.tiers,
             published=self._published,
             include_graph=self._include_graph if entry.includes else {},
+            shelf=self._shelf(others) if entry.needs or entry.excludes else Shelf(),
         )
 
     def _offer_content(self, entry: OfferEntry) -> OfferContent:
