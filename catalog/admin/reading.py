@@ -12,6 +12,7 @@ from catalog.services.linting import lint_draft
 from catalog.services.mapping import frozen_content
 from catalog.services.publishing import preview, superseding
 from catalog.services.trail import steps_of
+from catalog.targets import in_words
 
 Context = dict[str, Any]
 
@@ -24,6 +25,7 @@ def content_context(version: Any, *, at: datetime) -> Context:
     return {
         "content": content,
         "groups": _by_group(content),
+        **_rules(content),
         "diff": diff(frozen_content(previous), content) if content and previous else None,
         "previous": previous,
         "scheduled": version.is_scheduled(at),
@@ -40,6 +42,7 @@ def preview_context(version: Any, *, at: datetime) -> Context:
         "warnings": [found for found in lint_draft(seen.facts, at=at) if found.severity == "warning"],
         "content": seen.content,
         "groups": _by_group(seen.content),
+        **_rules(seen.content),
         "diff": seen.diff if seen.previous else None,
         "previous": seen.previous,
         "newer": superseding(version),
@@ -51,6 +54,11 @@ def preview_context(version: Any, *, at: datetime) -> Context:
 def _life(version: Any) -> Context:
     steps = steps_of(version)
     return {"steps": steps, "last_said": next((step for step in reversed(steps) if step.reason), None)}
+
+
+def _rules(content: VersionContent | None) -> Context:
+    rules = (("needs", content.needs), ("excludes", content.excludes)) if content else ()
+    return {verb: [in_words(target, verb) for target in targets] for verb, targets in rules}
 
 
 def planned(version: Any, at: datetime) -> datetime:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.content.shape import FeatureContent, VersionContent
+from catalog.targets import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +149,15 @@ def _changed_terms(old: VersionContent, new: VersionContent) -> Iterator[TermCha
             was = old.modules[name].to_json()
             yield from _differences(f"modules.{name}", was, module.to_json(), _MODULE_TERMS)
     was, now = old.to_json(), new.to_json()
-    yield from _differences("rules", was["rules"], now["rules"], ("needs", "excludes"))
+    yield from _differences("rules", _in_words(was["rules"]), _in_words(now["rules"]), ("needs", "excludes"))
     yield from _differences("", was, now, ("module", "max_quantity"))
     for data in (was, now):
         data["includes"] = [f"{include['code']} v{include['version']}" for include in data["includes"]]
     yield from _differences("", was, now, ("includes",))
+
+
+def _in_words(rules: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    return {verb: [in_words(target, verb) for target in targets] for verb, targets in rules.items()}
 
 
 def _changed_words(old: VersionContent, new: VersionContent) -> Iterator[TermChange]:
