@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Case, Manager, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, F, Manager, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce, Concat
+
+from catalog.targets import TIER
 
 if TYPE_CHECKING:
     AnyRows = QuerySet[Any]
@@ -92,3 +95,9 @@ class VersionQuerySet(AnyRows):
             .order_by("-effective_from", "-number")
         )
         return self.filter(pk=Subquery(newest.values("pk")[:1]))
+
+
+class RuleQuerySet(AnyRows):
+    def targeted(self) -> Any:
+        """Rows with their `target`: the code of a plan or add-on, or `tier:CODE`."""
+        return self.annotate(target=Coalesce(F("offer__code"), Concat(Value(TIER), F("tier__code"))))

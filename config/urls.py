@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from catalog.views.compatibility import CompatibilityPage
 from catalog.views.files import CatalogDownload, CatalogFiles
 from catalog.views.plans import PlanComparison
 from config.health import healthz, readyz
@@ -16,6 +17,7 @@ from licensing.portal.searching import Search
 
 urlpatterns = [
     path("", home, name="home"),
+    path("catalog/compatibility/", CompatibilityPage.as_view(), name="compatibility"),
     path("catalog/files/", CatalogFiles.as_view(), name="catalog_files"),
     path("catalog/files/catalog.yaml", CatalogDownload.as_view(), name="catalog_download"),
     path("figures/", FiguresPage.as_view(), name="figures"),

@@ -10,9 +10,11 @@ from typing import Any, Final, Literal
 
 from catalog.content import FeatureContent, VersionContent, diff, tell
 from catalog.models import Version
+from catalog.services.linting import lint_draft
 from catalog.services.mapping import frozen_content
 from catalog.services.publishing import overtaking, preview, superseding, taken_in_by
 from catalog.services.trail import steps_of
+from catalog.targets import in_words
 
 Context = dict[str, Any]
 
@@ -43,6 +45,7 @@ def content_context(version: Any, *, at: datetime) -> Context:
     return {
         "content": content,
         "groups": _by_group(content),
+        **_rules(content),
         "lines": _lines(previous, content, version),
         "previous": previous,
         "scheduled": version.is_scheduled(at),
@@ -56,14 +59,21 @@ def preview_context(version: Any, *, at: datetime, now: datetime) -> Context:
     return {
         "preview": seen,
         "faults": seen.faults,
+        "warnings": [found for found in lint_draft(seen.facts, at=at) if found.severity == "warning"],
         "content": seen.content,
         "groups": _by_group(seen.content),
+        **_rules(seen.content),
         "lines": _lines(seen.previous, seen.content, version),
         "previous": seen.previous,
         "newer": superseding(version),
         "is_outdated": version.is_approved and version.digest != seen.digest,
         **_life(version, now),
     }
+
+
+def _rules(content: VersionContent | None) -> Context:
+    rules = (("needs", content.needs), ("excludes", content.excludes)) if content else ()
+    return {verb: [in_words(target, verb) for target in targets] for verb, targets in rules}
 
 
 def planned(version: Any, at: datetime) -> datetime:

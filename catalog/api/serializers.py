@@ -73,8 +73,10 @@ class IncludedSerializer(serializers.Serializer[Any]):
 
 
 class RulesSerializer(serializers.Serializer[Any]):
-    needs = codes()
-    excludes = codes()
+    needs = codes(help_text="What a customer must have too: plans and add-ons, or `tier:CODE` (that one or higher).")
+    excludes = codes(
+        help_text="What a customer may not have too: plans and add-ons, or `tier:CODE` (exactly that one)."
+    )
 
 
 # ── Plans and add-ons ───────────────────────────────────────────────────────

@@ -2,7 +2,9 @@
 
 from .comparing import Diff, DiffLine, FeatureChange, TermChange, diff
 from .drafts import DraftFacts, GrantFacts, OtherOffer, PublishedDefinition, TierFacts, VersionKey
-from .flattening import assemble, flatten
+from .flattening import assemble, flatten, outline
+from .lint import Finding, lint
+from .merges import Effect, effect_of
 from .merging import Merge, Says, Side, merge
 from .shape import (
     SITE,
@@ -16,6 +18,7 @@ from .shape import (
     VersionContent,
     digest,
 )
+from .standing import Clash, OnShelf, Shelf, brought_in, clash_of
 from .telling import KINDS_OF_LINE, tell
 
 __all__ = [
@@ -23,29 +26,39 @@ __all__ = [
     "SITE",
     "USER",
     "ChoiceContent",
+    "Clash",
     "Diff",
     "DiffLine",
     "DraftFacts",
+    "Effect",
     "FeatureChange",
     "FeatureContent",
     "FeatureDefinition",
+    "Finding",
     "GrantFacts",
     "IncludeContent",
     "Merge",
     "ModuleContent",
     "OfferContent",
+    "OnShelf",
     "OtherOffer",
     "PublishedDefinition",
     "Says",
+    "Shelf",
     "Side",
     "TermChange",
     "TierFacts",
     "VersionContent",
     "VersionKey",
     "assemble",
+    "brought_in",
+    "clash_of",
     "diff",
     "digest",
+    "effect_of",
     "flatten",
+    "lint",
     "merge",
+    "outline",
     "tell",
 ]

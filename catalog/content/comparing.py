@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from catalog.content.shape import FeatureContent, VersionContent
+from catalog.targets import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ def _changed_terms(old: VersionContent, new: VersionContent) -> Iterator[TermCha
             was = old.modules[name].to_json()
             yield from _differences(f"modules.{name}", was, module.to_json(), _MODULE_TERMS)
     was, now = (replace(content, features={}).to_json() for content in (old, new))
-    yield from _differences("rules", was["rules"], now["rules"], ("needs", "excludes"))
+    yield from _differences("rules", _in_words(was["rules"]), _in_words(now["rules"]), ("needs", "excludes"))
     yield from _differences("", was, now, ("module", "max_quantity"))
     for data in (was, now):
         data["includes"] = [f"{include['code']} v{include['version']}" for include in data["includes"]]
@@ -172,6 +173,10 @@ def _changed_terms(old: VersionContent, new: VersionContent) -> Iterator[TermCha
         held = old.features.get(feature.code)
         if held is not None and held.value == feature.value and held.origin != feature.origin:
             yield TermChange(f"features.{feature.code}.origin", held.origin, feature.origin)
+
+
+def _in_words(rules: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    return {verb: [in_words(target, verb) for target in targets] for verb, targets in rules.items()}
 
 
 def _changed_words(old: VersionContent, new: VersionContent) -> Iterator[TermChange]:

@@ -38,6 +38,11 @@ def assemble(draft: DraftFacts) -> tuple[VersionContent | None, list[PublishFaul
     return (None, faults) if faults else (content, [])
 
 
+def outline(draft: DraftFacts) -> VersionContent:
+    """Returns what the draft comes to as far as can be told, faults or not: for those who look, never to be frozen."""
+    return _assemble(draft, _merge_features(draft, []))
+
+
 Claim = tuple[FeatureContent, str]  # a grant, and how its source is called
 
 

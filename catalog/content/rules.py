@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from catalog.content.drafts import DraftFacts, VersionKey
+from catalog.content.lint import rule_faults
 from catalog.content.shape import SITE, USER, FeatureDefinition, VersionContent
 from catalog.errors import PublishFault
 
@@ -104,6 +105,12 @@ def rules_agree(draft: DraftFacts) -> Iterator[PublishFault]:
 
 def _excludes_of(content: VersionContent | None) -> tuple[str, ...]:
     return content.excludes if content is not None else ()
+
+
+def rules_can_be_met(draft: DraftFacts, content: VersionContent) -> Iterator[PublishFault]:
+    """Somebody could buy it: at least one, and some choice of plans and add-ons meets all that it needs (E-6)."""
+    if not any(rules_agree(draft)):  # which says it shorter
+        yield from rule_faults(content, draft.shelf)
 
 
 def definitions_are_for_good(draft: DraftFacts) -> Iterator[PublishFault]:
@@ -220,4 +227,5 @@ CONTENT_RULES: Final[tuple[ContentRule, ...]] = (
     modules_are_our_own,
     markers_are_only_markers,
     extra_info_fits,
+    rules_can_be_met,
 )

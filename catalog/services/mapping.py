@@ -20,12 +20,14 @@ from catalog.content import (
     OfferContent,
     OtherOffer,
     PublishedDefinition,
+    Shelf,
     TierFacts,
     VersionContent,
     VersionKey,
 )
 from catalog.kinds import UNLIMITED
-from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier, Version, VersionFeature
+from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier, Version, VersionFeature, VersionRule
+from catalog.shelving import read_shelf
 
 Names = Mapping[int | None, str]  # primary key of a module → owner.module
 
@@ -100,6 +102,7 @@ def draft_facts(version: Version, *, at: datetime, catalog: CatalogFacts | None 
         tiers=catalog.tiers,
         published=published_definitions([feature for feature, _, _ in grants]),
         include_graph=include_graph() if includes else {},
+        shelf=read_shelf(at) if needs or excludes else Shelf(),
     )
 
 
@@ -116,7 +119,8 @@ def grant_value(grant: Any) -> object:
 def _other_offers(version: Version, at: datetime) -> tuple[tuple[OtherOffer, ...], ...]:
     """Returns what the draft includes, needs and excludes."""
     included = list(version.includes.values_list("offer__code", flat=True))
-    rules = list(version.rules.values_list("verb", "offer__code"))
+    targeted = VersionRule.objects.filter(version=version).targeted()
+    rules = list(targeted.values_list("verb", "target"))
     codes = {*included, *(code for _, code in rules)}
     live = {
         row.offer.code: OtherOffer(row.offer.code, row.number, frozen_content(row))

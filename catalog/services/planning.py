@@ -19,13 +19,18 @@ from django.db import transaction
 from catalog.content import (
     Diff,
     DraftFacts,
+    Finding,
     GrantFacts,
     OfferContent,
+    OnShelf,
     OtherOffer,
+    Shelf,
     TermChange,
     VersionContent,
     assemble,
     diff,
+    lint,
+    outline,
 )
 from catalog.document import BadDocument, CatalogDocument, OfferEntry
 from catalog.errors import CatalogChangedSince, PublishFault
@@ -50,7 +55,8 @@ class OfferPlan:
     """What applying would do to a plan or add-on, and what publishing it all would then change.
 
     `base` is the newest published version (empty: there is none), `diff` what a new one would differ in; none while
-    `faults` keep it from being published. `edits` are what an existing draft says otherwise now.
+    `faults` keep it from being published. `edits` are what an existing draft says otherwise now, `warnings` what is odd
+    about it beside all else that would be for sale then.
     """
 
     code: str
@@ -61,6 +67,7 @@ class OfferPlan:
     diff: Diff | None
     faults: tuple[PublishFault, ...] = ()
     edits: tuple[TermChange, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,7 @@ class _Planner:
         self._include_graph = include_graph()
         self._next: dict[str, tuple[datetime, OtherOffer]] = {}  # what this plan would publish, by code, and for when
         self._failed: set[str] = set()
+        self._shelved: dict[int, OnShelf] = {}  # by id of a content, all of which are kept
 
     def _read_versions(self) -> None:
         rows = list(Version.objects.defer("content").select_related("offer"))
@@ -165,8 +173,9 @@ class _Planner:
         return live
 
     def offers(self) -> Iterator[OfferPlan]:
-        for entry in self._entries:
-            yield from self._offer(entry)
+        planned = [(entry, offer) for entry in self._entries for offer in self._offer(entry)]
+        for entry, offer in planned:  # once it is known what all others would be
+            yield replace(offer, warnings=tuple(self._warnings(entry)))
 
     def _offer(self, entry: OfferEntry) -> Iterator[OfferPlan]:
         newest, draft = self._newest.get(entry.code), self._drafts.get(entry.code)
@@ -226,6 +235,32 @@ class _Planner:
         content, faults = assemble(self._draft_facts(entry, others, newest))
         return content, tuple(faults)
 
+    def _warnings(self, entry: OfferEntry) -> Iterator[Finding]:
+        """Yields what is odd about what the entry would publish, beside all others as they would stand then."""
+        newest = self._newest.get(entry.code)
+        moment = self._moment(newest)
+        others = self._others_of(self._live[moment], moment) | self._news(moment)
+        _, mine = self._next.get(entry.code, (moment, OtherOffer(entry.code)))
+        content = mine.content or outline(self._draft_facts(entry, others, newest))
+        yield from (found for found in lint(content, self._shelf(others)) if found.severity == "warning")
+
+    def _shelf(self, others: Mapping[str, OtherOffer]) -> Shelf:
+        """Returns all plans and add-ons as they would stand beside each other."""
+        tiers = self._facts.tiers
+        return Shelf(
+            {code: self._on_shelf(code, row, others.get(code)) for code, row in self._definitions.offers.items()},
+            ranks={code: tier.rank for code, tier in tiers.items()},
+            tier_names={code: tier.name for code, tier in tiers.items()},
+        )
+
+    def _on_shelf(self, code: str, row: Any, other: OtherOffer | None) -> OnShelf:
+        content = other.content if other is not None else None
+        if content is None:
+            return OnShelf(code, row.name, row.type, row.scope, lacks="nothing of it has been published")
+        known = self._shelved.get(id(content)) or OnShelf.of_content(content, code=code)
+        self._shelved[id(content)] = known
+        return known if row.for_sale else replace(known, lacks="it is not for sale")
+
     def _remember(self, code: str, content: VersionContent | None, newest: Version | None, moment: datetime) -> None:
         if content is None:
             self._failed.add(code)
@@ -239,18 +274,17 @@ class _Planner:
 
     def _others(self, entry: OfferEntry, at: datetime) -> dict[str, OtherOffer]:
         """Returns what the entry names, as it is in effect at `at`."""
+        return self._others_of((*entry.includes, *entry.needs, *entry.excludes), at)
+
+    def _others_of(self, codes: Iterable[str], at: datetime) -> dict[str, OtherOffer]:
         live = self._live[at]
-        return {
-            code: OtherOffer(code, live[code].number, self._content(live[code]))
-            for code in (*entry.includes, *entry.needs, *entry.excludes)
-            if code in live
-        }
+        return {code: OtherOffer(code, live[code].number, self._content(live[code])) for code in codes if code in live}
 
     def _draft_facts(self, entry: OfferEntry, others: Mapping[str, OtherOffer], newest: Version | None) -> DraftFacts:
         rows = self._definitions.offers
 
         def known(codes: Iterable[str]) -> tuple[OtherOffer, ...]:
-            ordered = sorted(codes, key=lambda code: (rows[code].position, code))
+            ordered = sorted(codes, key=lambda code: (rows[code].position if code in rows else 0, code))  # or a tier
             return tuple(others.get(code, OtherOffer(code)) for code in ordered)
 
         return DraftFacts(
@@ -272,6 +306,7 @@ class _Planner:
             tiers=self._facts.tiers,
             published=self._published,
             include_graph=self._include_graph if entry.includes else {},
+            shelf=self._shelf(others) if entry.needs or entry.excludes else Shelf(),
         )
 
     def _offer_content(self, entry: OfferEntry) -> OfferContent:

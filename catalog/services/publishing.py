@@ -6,14 +6,14 @@ the draft comes to (a plan it includes, a feature, a module), publishing notices
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
-from catalog.content import Diff, VersionContent, diff, digest, flatten
+from catalog.content import Diff, DraftFacts, VersionContent, diff, digest, flatten
 from catalog.errors import (
     AlreadyApproved,
     AlreadyRetired,
@@ -43,6 +43,7 @@ class Preview:
     content: VersionContent | None
     previous: Version | None
     diff: Diff | None
+    facts: DraftFacts = field(repr=False)  # for whoever looks closer, as `lint_draft` does
 
     @property
     def digest(self) -> str:
@@ -57,11 +58,12 @@ def check(*, version: Version, at: datetime) -> list[PublishFault]:
 
 def preview(*, version: Version, at: datetime) -> Preview:
     """Returns what publishing the draft with effect from `at` would come to."""
-    frozen, faults = flatten(draft_facts(version, at=at))
+    facts = draft_facts(version, at=at)
+    frozen, faults = flatten(facts)
     previous = Version.objects.frozen().filter(offer=version.offer_id).select_related("offer").newest()
     content = VersionContent.from_json(frozen) if frozen is not None else None
     changes = diff(frozen_content(previous), content) if content is not None else None
-    return Preview(tuple(faults), content, previous, changes)
+    return Preview(tuple(faults), content, previous, changes, facts)
 
 
 def superseding(version: Version) -> Version | None:

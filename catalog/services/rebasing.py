@@ -38,7 +38,7 @@ def says(version: Any) -> dict[str, Said]:
     said |= {f"includes.{row.offer.code}": True for row in version.includes.select_related("offer")}
     modules = version.extra_modules.select_related("module__owner")
     said |= {f"extra_modules.{row.module.full_name}": True for row in modules}
-    said |= {f"rules.{row.offer.code}": row.verb for row in version.rules.select_related("offer")}
+    said |= {f"rules.{row.names}": row.verb for row in version.rules.select_related("offer", "tier")}
     if version.max_quantity is not None:
         said["max_quantity"] = version.max_quantity
     return said

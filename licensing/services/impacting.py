@@ -18,9 +18,11 @@ from django.db.models import F
 
 from catalog.content import digest
 from catalog.models import Owner, Version
+from catalog.selectors import tier_ranks
 from catalog.services.publishing import preview
 from customers import outbox
 from customers.actor import Actor
+from licensing.bundling import Member, judge
 from licensing.compiling import CompiledItem, compile_rows
 from licensing.differences import Effect
 from licensing.errors import NothingToCompare
@@ -30,7 +32,6 @@ from licensing.impact import Impact, impact
 from licensing.models import Holding, ImpactCustomer, ImpactFeature, ImpactReport, Package, SubscriptionItem
 from licensing.selectors import Timeline, holding_fact, load_timelines, users_per_holding
 from licensing.services.packages import compiled_items, license_of
-from licensing.services.subscriptions import content_faults
 
 BATCH: Final = 100  # customers
 TOPIC: Final = "impact"
@@ -87,6 +88,14 @@ def _customers(version: Version, at: datetime) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
+class _Around:
+    """What is the same for every customer."""
+
+    owner: Owner
+    ranks: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class _Looked:
     customer: int
     versions: list[int]
@@ -95,7 +104,7 @@ class _Looked:
 
 
 def _look_at(report: ImpactReport, customers: Sequence[int]) -> list[_Looked]:
-    """Returns what would come of each customer. Seven queries, whatever their number."""
+    """Returns what would come of each customer. Eight queries, whatever their number."""
     timelines = load_timelines(customers, report.at)
     counts = users_per_holding(customers, report.at)
     holdings: dict[int, list[tuple[HoldingFact, int]]] = defaultdict(list)
@@ -105,8 +114,8 @@ def _look_at(report: ImpactReport, customers: Sequence[int]) -> list[_Looked]:
     rows = SubscriptionItem.objects.in_force(report.at).filter(customer__in=customers)
     for item in rows.select_related("version").order_by("pk"):
         items[item.customer_id].append(item)
-    owner = Owner.objects.get(code=settings.OWN_OWNER)
-    return [_look_at_one(report, pk, timelines[pk], holdings[pk], items[pk], owner) for pk in customers]
+    around = _Around(Owner.objects.get(code=settings.OWN_OWNER), tier_ranks())
+    return [_look_at_one(report, pk, timelines[pk], holdings[pk], items[pk], around) for pk in customers]
 
 
 def _look_at_one(
@@ -115,11 +124,11 @@ def _look_at_one(
     timeline: Timeline,
     holdings: Sequence[tuple[HoldingFact, int]],
     items: Sequence[SubscriptionItem],
-    owner: Owner,
+    around: _Around,
 ) -> _Looked:
     now = compiled_items(items)
     moved = [_moved(item, report) for item in now]
-    after = _with_package(timeline, moved, owner, customer, report.at)
+    after = _with_package(timeline, moved, around.owner, customer, report.at)
     module = report.content["module"]
     of_users = report.content["offer"]["scope"] == "user"
     concerned = [
@@ -129,7 +138,7 @@ def _look_at_one(
     ]
     found = impact(timeline.facts(report.at), after.facts(report.at), concerned)
     versions = sorted(item.number for item in now if item.code == report.content["offer"]["code"])
-    return _Looked(customer, versions, found, [*_missing(moved), *_too_few(after, holdings)])
+    return _Looked(customer, versions, found, [*_misfits(moved, around.ranks), *_too_few(after, holdings)])
 
 
 def _moved(item: CompiledItem, report: ImpactReport) -> CompiledItem:
@@ -149,9 +158,9 @@ def _with_package(
     return replace(timeline, rows=(*kept, *new)) if own else timeline
 
 
-def _missing(items: Sequence[CompiledItem]) -> list[str]:
-    faults = content_faults({item.code: (item.content, item.quantity) for item in items})
-    return [fault["message"] for fault in faults]
+def _misfits(items: Sequence[CompiledItem], ranks: Mapping[str, int]) -> list[str]:
+    members = {item.code: Member.of_content(item.content, item.quantity) for item in items}
+    return [misfit.message for misfit in judge(members.values(), ranks)]
 
 
 def _too_few(after: Timeline, holdings: Sequence[tuple[HoldingFact, int]]) -> list[str]:

@@ -8,10 +8,12 @@ from datetime import date, datetime
 from typing import Any
 
 from catalog.models import Offer, Version
+from catalog.selectors import tier_ranks
 from customers import audit
 from customers.actor import Actor
 from customers.errors import Invalid, NotFound
 from customers.models import Customer
+from licensing.bundling import Member, judge
 from licensing.errors import ItemsRefused
 from licensing.models import Subscription, SubscriptionItem
 from licensing.services.commit import Commit, customer_commit
@@ -203,32 +205,6 @@ def _on_sale(code: str, at: datetime) -> Version:
 
 
 def item_faults(items: Mapping[str, tuple[Version, int]]) -> list[dict[str, Any]]:
-    """Returns everything wrong with versions (offer code → version, quantity) that stand together."""
-    return content_faults({code: (version.content or {}, quantity) for code, (version, quantity) in items.items()})
-
-
-def content_faults(items: Mapping[str, tuple[Mapping[str, Any], int]]) -> list[dict[str, Any]]:
-    """Returns everything wrong with contents that stand together: needs, excludes, and at most how many."""
-    faults = []
-    for code, (content, quantity) in sorted(items.items()):
-        rules = content["rules"]
-        missing = [other for other in rules["needs"] if other not in items]
-        clashing = [other for other in rules["excludes"] if other in items]
-        most = content["max_quantity"]
-        faults += [
-            {"code": "needs", "offer": code, "needs": other, "message": f"{code} needs {other}."} for other in missing
-        ]
-        faults += [
-            {"code": "excludes", "offer": code, "excludes": other, "message": f"{code} can't stand beside {other}."}
-            for other in clashing
-        ]
-        if most is not None and quantity > most:
-            faults.append(
-                {
-                    "code": "too_many",
-                    "offer": code,
-                    "most": most,
-                    "message": f"At most {most} of {code}, not {quantity}.",
-                }
-            )
-    return faults
+    """Returns everything wrong with versions (offer code → version, quantity) that stand together. One query."""
+    members = [Member.of_content(version.content or {}, quantity) for version, quantity in items.values()]
+    return [misfit.to_json() for misfit in judge(members, tier_ranks())]

@@ -151,6 +151,7 @@ class TestPublishedVersions:
             lambda version: VersionInclude(version=version, offer=self.shop.service_essentials),
             lambda version: VersionModule(version=version, module=module),
             lambda version: VersionRule(version=version, verb="excludes", offer=self.shop.service_essentials),
+            lambda version: VersionRule(version=version, verb="excludes", tier=self.shop.sales_premium.tier),
             lambda version: VersionFeature(version=version, feature=feature),
         ]
         for make in added:
@@ -230,6 +231,13 @@ NONSENSE: dict[str, Callable[[], Any]] = {
     "a feature code twice": lambda: _again(FeatureFactory()),
     "two tiers of one rank": lambda: Tier(code="x", name="X", rank=TierFactory().rank),
     "a choice called none": lambda: LevelChoice(feature=FeatureFactory(), code="none", name="None", rank=0),
+    "a rule about nothing": lambda: VersionRule(version=_draft(), verb="needs"),
+    "a rule about a plan and a tier": lambda: VersionRule(
+        version=_draft(), verb="needs", offer=PlanFactory(), tier=TierFactory()
+    ),
+    "two rules about one tier": lambda: _again(
+        VersionRule.objects.create(version=_draft(), verb="needs", tier=TierFactory())
+    ),
     "a grant of nothing": lambda: Grant(version=_draft(), feature=LimitFactory(), value=None),
     "a grant of a number and unlimited": lambda: Grant(
         version=_draft(), feature=LimitFactory(), value=5, unlimited=True

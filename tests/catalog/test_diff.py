@@ -89,7 +89,7 @@ class TestDiff:
         now = replace(
             knowing(was, replace(SALE, description="Sales", unrestricted=True)),
             offer=replace(was.offer, name="CEP", solutions=("sales", "service")),
-            needs=(OtherOffer("ai"),),
+            needs=(OtherOffer("ai"), OtherOffer("tier:premium")),
             includes=including(plan("common", {MAIL: 1}), version=2),
             max_quantity=2,
         )
@@ -97,7 +97,7 @@ class TestDiff:
         assert {(c.path, c.was, c.now) for c in changes.terms} == {
             ("offer.solutions", "sales", "sales, service"),
             ("modules.superoffice.sale.unrestricted", "no", "yes"),
-            ("rules.needs", "", "ai"),
+            ("rules.needs", "", "ai, a plan of tier premium or higher"),
             ("max_quantity", "", "2"),
             ("includes", "common v1", "common v2"),
         }

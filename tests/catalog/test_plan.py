@@ -301,6 +301,8 @@ def test_changes_end_with_two_and_are_told(file: Path) -> None:
         "  ~ features.charts.name: Charts → Pictures",
         "",
         "add-on Pack: pack v1 → a draft would be begun",
+        "  ! Every plan that it may stand beside gives all of it already: Low, High.",
+        "  ! Nothing of it adds up, so a second one gives nothing more. Say at most 1.",
         "  ~ max_quantity: 3 → none",
     ]
 

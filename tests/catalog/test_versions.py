@@ -63,7 +63,7 @@ def says(version: Version) -> dict[str, Any]:
         "grants": {g.feature.code: "unlimited" if g.unlimited else g.value for g in rows.grants.all()},
         "includes": [row.offer.code for row in rows.includes.all()],
         "extra": sorted(row.module.name for row in rows.extra_modules.all()),
-        "rules": {row.offer.code: row.verb for row in rows.rules.all()},
+        "rules": {row.names: row.verb for row in rows.rules.all()},
         "max_quantity": rows.max_quantity,
     }
 
@@ -79,13 +79,13 @@ class TestBeginning:
             "includes": ["service-essentials"],
             "extra_modules": ["web", "user"],
             "needs": ["common"],
-            "excludes": ["sales-premium"],
+            "excludes": ["sales-premium", "tier:premium"],
             "max_quantity": 4,
         }
         second = shop.publish(shop.sales_essentials, **everything)
         draft = drafting.draft_from(offer=shop.sales_essentials, **by_pia)
         assert says(draft) == says(second)
-        assert says(draft)["rules"] == {"common": "needs", "sales-premium": "excludes"}
+        assert says(draft)["rules"] == {"common": "needs", "sales-premium": "excludes", "tier:premium": "excludes"}
         assert (draft.state, draft.number, draft.base, draft.changelog) == ("draft", None, second, "")
         assert draft.drafted_by == by_pia["actor"].account
         assert (last_event().action, last_event().object_code) == ("draft.begun", "sales-essentials")
@@ -167,8 +167,11 @@ class TestEditing:
             drafting.set_extra_modules(version=draft, names=["web", "nonsense"], **by_pia)
         with pytest.raises(Invalid, match="There is no plan or add-on 'nonsense'"):
             drafting.set_rules(version=draft, needs=["nonsense"], excludes=[], **by_pia)
-        with pytest.raises(Invalid, match="common can't be both"):
-            drafting.set_rules(version=draft, needs=["common"], excludes=["common"], **by_pia)
+        with pytest.raises(Invalid, match="There is no tier 'gold'"):
+            drafting.set_rules(version=draft, needs=["tier:gold"], excludes=[], **by_pia)
+        for both in ("common", "tier:premium"):
+            with pytest.raises(Invalid, match=f"{both} can't be both"):
+                drafting.set_rules(version=draft, needs=[both], excludes=[both], **by_pia)
 
     def test_a_module_of_another_owner_is_named_in_full(self, shop: Shop, by_pia: dict[str, Any]) -> None:
         ModuleFactory(name="map", owner__code="MAPS")
@@ -183,6 +186,16 @@ class TestEditing:
         drafting.set_rules(version=draft, needs=[], excludes=["common"], **by_pia)
         assert says(draft)["rules"] == {"common": "excludes"}
         assert last_event().changes == {"rules.common": ["needs", "excludes"]}
+
+    def test_a_rule_about_a_tier_comes_and_goes(self, shop: Shop, by_pia: dict[str, Any]) -> None:
+        draft = shop.draft(shop.sales_premium)
+        drafting.set_rules(version=draft, needs=["tier:essentials"], excludes=["tier:premium"], **by_pia)
+        assert says(draft)["rules"] == {"tier:essentials": "needs", "tier:premium": "excludes"}
+        drafting.set_rules(version=draft, needs=["tier:premium"], excludes=[], **by_pia)
+        assert last_event().changes == {
+            "rules.tier:essentials": ["needs", None],
+            "rules.tier:premium": ["excludes", "needs"],
+        }
 
     def test_a_changelog_is_one_line_that_fits(self, shop: Shop, by_pia: dict[str, Any]) -> None:
         with pytest.raises(ValidationError, match="at most 500 characters"):
