@@ -16,6 +16,7 @@ from customers.actor import Actor
 from customers.models import AuditEvent, Customer
 
 NEWEST: Final = 100
+BATCH: Final = 1000
 
 
 def record(
@@ -54,20 +55,27 @@ class Event:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-def record_all(*, actor: Actor, events: Iterable[Event], at: datetime) -> None:
+def record_all(
+    *, actor: Actor, events: Iterable[Event], at: datetime, customer: Customer | None = None, reason: str = ""
+) -> None:
     """Writes an event for each, as `record` does, but thousands of them in a moment."""
     AuditEvent.objects.bulk_create(
-        AuditEvent(
-            at=at,
-            account=actor.account,
-            client=actor.client,
-            actor=actor.label,
-            action=event.action,
-            object_type=event.object_type,
-            object_code=event.object_code,
-            changes=dict(event.changes),
-        )
-        for event in events
+        (
+            AuditEvent(
+                at=at,
+                account=actor.account,
+                client=actor.client,
+                actor=actor.label,
+                customer=customer,
+                action=event.action,
+                object_type=event.object_type,
+                object_code=event.object_code,
+                changes=dict(event.changes),
+                reason=reason,
+            )
+            for event in events
+        ),
+        batch_size=BATCH,
     )
 
 

@@ -211,6 +211,7 @@ def retire(*, version: Version, actor: Actor, at: datetime, reason: str = "") ->
     current.retired_at = at
     current.full_clean()
     current.save(update_fields=["state", "retired_by", "retired_at"])
-    audit(current, "version.retired", actor=actor, at=at, reason=reason)
+    changes = {"state": [Version.State.PUBLISHED, current.state]}
+    audit(current, "version.retired", actor=actor, at=at, changes=changes, reason=reason)
     retired: Version = current
     return retired
