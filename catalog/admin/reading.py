@@ -48,7 +48,8 @@ def preview_context(version: Any, *, at: datetime) -> Context:
 
 def _life(version: Any) -> Context:
     steps = steps_of(version)
-    return {"steps": steps, "last_said": next((step for step in reversed(steps) if step.reason), None)}
+    said = list(version.comments.all())
+    return {"steps": steps, "comments": said, "last_said": next((step for step in reversed(steps) if step.reason), None)}
 
 
 def planned(version: Any, at: datetime) -> datetime:

@@ -15,15 +15,15 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from catalog.admin.base import DRAFT, PUBLISH, CatalogAdmin, Refused, attempt, gone, tell
-from catalog.admin.drafts import ExtraModuleInline, GrantInline, IncludeInline, RuleInline
+from catalog.admin.base import COMMENT, DRAFT, PUBLISH, CatalogAdmin, Refused, attempt, gone, tell
 from catalog.admin.comparing import compare
+from catalog.admin.drafts import ExtraModuleInline, GrantInline, IncludeInline, RuleInline
 from catalog.admin.reading import content_context, planned, preview_context
 from catalog.admin.rebasing import rebase_context
 from catalog.errors import EffectiveInThePast, OtherThanPreviewed, PublishRefused
 from catalog.forms import ApproveForm, PublishForm, ReasonForm
 from catalog.models import Offer, Version
-from catalog.services import drafting, publishing, rebasing
+from catalog.services import commenting, drafting, publishing, rebasing
 from customers.admin_base import actor_of, holds
 
 View = Callable[[HttpRequest, Any], HttpResponse]
@@ -41,6 +41,7 @@ _NEEDED = {
     "approve": PUBLISH,
     "publish": PUBLISH,
     "retire": PUBLISH,
+    "comment": COMMENT,
 }
 
 
@@ -124,6 +125,7 @@ class VersionAdmin(CatalogAdmin):
             "publish": publishes and not version.is_frozen,
             "discard": drafts and not version.is_frozen,
             "retire": publishes and state == Version.State.PUBLISHED,
+            "comment": holds(request, *COMMENT) and not version.is_frozen,
         }
 
     # ── Saving a draft ──────────────────────────────────────────────────────
@@ -165,6 +167,7 @@ class VersionAdmin(CatalogAdmin):
             "publish": self._publish_view,
             "approve": self._approve_view,
             "rebase": self._rebase_view,
+            "comment": self._comment_view,
             "send_back": self._reason_view("send_back", drafting.send_back, "comment", "Send back"),
             "discard": self._reason_view("discard", drafting.discard_draft, "reason", "Discard"),
             "retire": self._reason_view("retire", publishing.retire, "reason", "Retire"),
@@ -197,7 +200,7 @@ class VersionAdmin(CatalogAdmin):
 
         return page
 
-    def _to(self, version: Any) -> HttpResponse:
+    def _to(self, version: Any) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:catalog_version_change", args=[version.pk]))
 
     def _page(self, request: HttpRequest, version: Any, template: str, **context: Any) -> HttpResponse:
@@ -216,6 +219,12 @@ class VersionAdmin(CatalogAdmin):
         if request.method == "POST":
             self._submit(request, version, request.POST.get("comment", "").strip()[:COMMENT_LENGTH])
         return self._to(version)
+
+    def _comment_view(self, request: HttpRequest, version: Any) -> HttpResponse:
+        if request.method == "POST":
+            said: Any = {"text": request.POST.get("text", ""), "actor": actor_of(request), "at": timezone.now()}
+            attempt(request, lambda: commenting.comment(version=version, **said), "Your comment is there.")
+        return HttpResponseRedirect(f"{self._to(version).url}#comments")
 
     def _approve_view(self, request: HttpRequest, version: Any) -> HttpResponse:
         """Shows what would be approved, as of a moment, and asks to confirm it."""

@@ -163,7 +163,7 @@ def write_outcomes(
     events = [
         Event(
             "seats.changed",
-            "user",
+            "seats",
             known_as(o.user),
             {"seats": [sorted(o.before), sorted(o.after)], "change_set": change_set.number},
         )
