@@ -15,6 +15,7 @@ from django.utils.functional import SimpleLazyObject
 from customers.access import Access, access_of
 from licensing.portal.gate import has_choice
 from licensing.portal.impact import may_see_impact
+from licensing.portal.trail import may_read_trail
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -63,7 +64,7 @@ _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "Access": (
         ("Accounts", "customers.Account"),
         ("API clients", "customers.ApiClient"),
-        ("Audit trail", "customers.AuditEvent"),
+        ("Audit trail", "audit"),
         ("Administration", "admin:index"),
         ("API documentation", "docs"),
     ),
@@ -74,6 +75,7 @@ _OPEN_TO: Final[dict[str, Callable[[Access], bool]]] = {
     "impact": may_see_impact,
     "compatibility": lambda access: access.allows_somewhere("catalog:read"),
     "catalog_files": lambda access: access.allows("catalog:draft"),
+    "audit": may_read_trail,
     "figures": lambda access: access.allows("customers:read"),
 }
 _OPEN_TO_ALL: Final = frozenset({"plans"})  # signed in or not

@@ -11,6 +11,7 @@ from config.health import healthz, readyz
 from config.pages import home
 from config.styleguide import styleguide
 from config.your_account import your_account
+from licensing.portal.audit import AuditPage
 from licensing.portal.figures import FiguresPage
 from licensing.portal.impact import ImpactByCustomer, ImpactByFeature, ImpactReports
 from licensing.portal.searching import Search
@@ -20,6 +21,7 @@ urlpatterns = [
     path("catalog/compatibility/", CompatibilityPage.as_view(), name="compatibility"),
     path("catalog/files/", CatalogFiles.as_view(), name="catalog_files"),
     path("catalog/files/catalog.yaml", CatalogDownload.as_view(), name="catalog_download"),
+    path("audit/", AuditPage.as_view(), name="audit"),
     path("figures/", FiguresPage.as_view(), name="figures"),
     path("impact/", ImpactReports.as_view(), name="impact"),
     path("impact/<int:report>/", ImpactByFeature.as_view(), name="impact_report"),

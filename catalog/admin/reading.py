@@ -104,7 +104,8 @@ def _lines(previous: Any, content: VersionContent | None, version: Any) -> Any:
 def _life(version: Any, at: datetime) -> Context:
     steps = steps_of(version)
     said = next((step for step in reversed(steps) if step.reason), None)
-    return {"steps": steps, "last_said": said, "stages": stages(version, steps, at)}
+    comments = list(version.comments.all())
+    return {"steps": steps, "comments": comments, "last_said": said, "stages": stages(version, steps, at)}
 
 
 def stages(version: Any, steps: Sequence[Any], at: datetime) -> list[Stage]:

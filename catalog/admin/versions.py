@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from catalog.admin.base import DRAFT, PUBLISH, CatalogAdmin, Refused, attempt, gone, tell
+from catalog.admin.base import COMMENT, DRAFT, PUBLISH, CatalogAdmin, Refused, attempt, gone, tell
 from catalog.admin.comparing import compare
 from catalog.admin.drafts import ExtraModuleInline, GrantInline, IncludeInline, RuleInline
 from catalog.admin.reading import consequences, content_context, planned, preview_context
@@ -24,7 +24,7 @@ from catalog.admin.rebasing import rebase_context
 from catalog.errors import EffectiveInThePast, OtherThanPreviewed, PublishRefused
 from catalog.forms import ApproveForm, PublishForm, ReasonForm
 from catalog.models import Offer, Version
-from catalog.services import drafting, publishing, rebasing
+from catalog.services import commenting, drafting, publishing, rebasing
 from customers.admin_base import actor_of, holds
 
 View = Callable[[HttpRequest, Any], HttpResponse]
@@ -43,6 +43,7 @@ _NEEDED = {
     "approve": PUBLISH,
     "publish": PUBLISH,
     "retire": PUBLISH,
+    "comment": COMMENT,
 }
 
 
@@ -128,6 +129,7 @@ class VersionAdmin(CatalogAdmin):
             "publish": publishes and not version.is_frozen,
             "discard": drafts and not version.is_frozen,
             "retire": publishes and state == Version.State.PUBLISHED,
+            "comment": holds(request, *COMMENT) and not version.is_frozen,
         }
 
     def _offered(self, request: HttpRequest, version: Any, told: dict[str, Any]) -> dict[str, Any]:
@@ -184,6 +186,7 @@ class VersionAdmin(CatalogAdmin):
             "publish": self._publish_view,
             "approve": self._approve_view,
             "rebase": self._rebase_view,
+            "comment": self._comment_view,
             "begin_again": self._reason_view("begin_again", rebasing.begin_again, "reason", "Begin again"),
             "send_back": self._reason_view("send_back", drafting.send_back, "comment", "Send back", is_wanted=True),
             "discard": self._reason_view("discard", drafting.discard_draft, "reason", "Discard"),
@@ -217,7 +220,7 @@ class VersionAdmin(CatalogAdmin):
 
         return page
 
-    def _to(self, version: Any) -> HttpResponse:
+    def _to(self, version: Any) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:catalog_version_change", args=[version.pk]))
 
     def _page(self, request: HttpRequest, version: Any, template: str, **context: Any) -> HttpResponse:
@@ -236,6 +239,12 @@ class VersionAdmin(CatalogAdmin):
         if request.method == "POST":
             self._submit(request, version, request.POST.get("comment", "").strip()[:COMMENT_LENGTH])
         return self._to(version)
+
+    def _comment_view(self, request: HttpRequest, version: Any) -> HttpResponse:
+        if request.method == "POST":
+            said: Any = {"text": request.POST.get("text", ""), "actor": actor_of(request), "at": timezone.now()}
+            attempt(request, lambda: commenting.comment(version=version, **said), "Your comment is there.")
+        return HttpResponseRedirect(f"{self._to(version).url}#comments")
 
     def _approve_view(self, request: HttpRequest, version: Any) -> HttpResponse:
         """Shows what would be approved, as of a moment, and asks to confirm it."""

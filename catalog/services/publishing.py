@@ -240,6 +240,8 @@ def retire(*, version: Version, actor: Actor, at: datetime, reason: str = "") ->
     current.retired_at = at
     current.full_clean()
     current.save(update_fields=["state", "retired_by", "retired_at"])
-    audit(current, "version.called_off" if is_called_off else "version.retired", actor=actor, at=at, reason=reason)
+    changes = {"state": [Version.State.PUBLISHED, current.state]}
+    action = "version.called_off" if is_called_off else "version.retired"
+    audit(current, action, actor=actor, at=at, changes=changes, reason=reason)
     retired: Version = current
     return retired

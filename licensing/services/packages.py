@@ -54,7 +54,7 @@ def issue_package(commit: Commit, subscription: Subscription) -> Issued:
     header = _header(commit.customer)
     key = header_digest(header, [row.check(settings.LICENSE_VERSION) for row in rows])
     mine = Package.objects.filter(customer=commit.customer, owner=owner)
-    withdrawn = mine.filter(state=Package.State.PENDING).update(state=Package.State.WITHDRAWN)
+    withdrawn = _withdraw(commit, mine.filter(state=Package.State.PENDING))
     if mine.active().filter(digest=key).exists():
         if withdrawn:
             commit.changed()
@@ -72,7 +72,7 @@ def issue_package(commit: Commit, subscription: Subscription) -> Issued:
     )
     ModuleLicense.objects.bulk_create([license_of(package, row, commit.at) for row in rows])
     commit.changed()
-    _record(commit, "package.issued", package)
+    _record(commit, "package.issued", package, None)
     superfluous = superfluous_of(package)
     if superfluous:
         _tell_admins(commit, package, superfluous)
@@ -119,15 +119,27 @@ def superfluous_of(package: Package) -> tuple[Superfluous, ...]:
 
 def _activate(commit: Commit, package: Package) -> None:
     """Makes `package` the active one: the old one ends at the same stamp, and every answer is written anew."""
-    Package.objects.active().filter(customer=commit.customer, owner=package.owner).update(
-        state=Package.State.SUPERSEDED, ended_at=commit.at
-    )
-    package.state = Package.State.ACTIVE
+    for old in Package.objects.active().filter(customer=commit.customer, owner=package.owner):
+        old.owner, was = package.owner, old.state
+        old.state, old.ended_at = Package.State.SUPERSEDED, commit.at
+        old.save(update_fields=["state", "ended_at"])
+        _record(commit, "package.superseded", old, was)
+    was, package.state = package.state, Package.State.ACTIVE
     package.activated_at = commit.at
     package.save(update_fields=["state", "activated_at"])
     commit.changed()
     rewrite_customer(commit)
-    _record(commit, "package.activated", package)
+    _record(commit, "package.activated", package, was)
+
+
+def _withdraw(commit: Commit, pending: Any) -> bool:
+    """Withdraws the packages that wait; returns whether there were any."""
+    packages = list(pending.select_related("owner"))
+    for package in packages:
+        was, package.state = package.state, Package.State.WITHDRAWN
+        package.save(update_fields=["state"])
+        _record(commit, "package.withdrawn", package, was)
+    return bool(packages)
 
 
 def _items(commit: Commit) -> list[CompiledItem]:
@@ -169,14 +181,14 @@ def license_of(package: Package, row: Row, registered: datetime) -> ModuleLicens
     )
 
 
-def _record(commit: Commit, action: str, package: Package) -> None:
+def _record(commit: Commit, action: str, package: Package, was: str | None) -> None:
     audit.record(
         actor=commit.actor,
         action=action,
         object_type="package",
         object_code=str(package),
         customer=commit.customer,
-        changes={"state": package.state, "digest": package.digest},
+        changes={"state": [was, package.state], "digest": package.digest},
         at=commit.at,
     )
 

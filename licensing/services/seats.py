@@ -13,6 +13,7 @@ from django.db.models.functions import Lower
 
 from catalog.models import Module, Owner
 from customers.actor import Actor
+from customers.audit import Event, record_all
 from customers.errors import NotFound
 from customers.models import Customer, CustomerUser
 from licensing.errors import (
@@ -159,7 +160,22 @@ def write_outcomes(
         batch_size=BATCH,
     )
     rewrite_users(commit, [o.user for o in changed])
+    events = [
+        Event(
+            "seats.changed",
+            "seats",
+            known_as(o.user),
+            {"seats": [sorted(o.before), sorted(o.after)], "change_set": change_set.number},
+        )
+        for o in changed
+    ]
+    record_all(actor=commit.actor, events=events, customer=commit.customer, reason=reason, at=commit.at)
     return change_set
+
+
+def known_as(user: CustomerUser) -> str:
+    """Returns the name under which the audit trail knows a user; their customer is to be at hand."""
+    return f"{user.customer.code}/{user.code}"
 
 
 def inventory_of(rows: Mapping[str, ModuleLicense]) -> Inventory:

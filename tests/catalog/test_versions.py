@@ -69,7 +69,8 @@ def says(version: Version) -> dict[str, Any]:
 
 
 def last_event() -> AuditEvent:
-    return AuditEvent.objects.latest("pk")
+    event: AuditEvent = AuditEvent.objects.latest("pk")
+    return event
 
 
 class TestBeginning:

@@ -60,6 +60,7 @@ _SEATS: Final = _OF_A_CUSTOMER | {"product_manager": 403, "publisher": 403}
 
 TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     # The published catalog is for everybody who comes with a role.
+    "GET catalog/compare/": row(),
     "GET catalog/solutions/": row(),
     "GET catalog/solutions/{code}/": row(),
     "GET catalog/features/": row(),
