@@ -3,6 +3,7 @@
 from .comparing import Diff, DiffLine, FeatureChange, TermChange, diff
 from .drafts import DraftFacts, GrantFacts, OtherOffer, PublishedDefinition, TierFacts, VersionKey
 from .flattening import flatten
+from .grid import Inheritance, Inherited, Source, inherit, repeats
 from .merging import Merge, Says, Side, merge
 from .shape import (
     SITE,
@@ -29,6 +30,8 @@ __all__ = [
     "FeatureDefinition",
     "GrantFacts",
     "IncludeContent",
+    "Inheritance",
+    "Inherited",
     "Merge",
     "ModuleContent",
     "OfferContent",
@@ -36,6 +39,7 @@ __all__ = [
     "PublishedDefinition",
     "Says",
     "Side",
+    "Source",
     "TermChange",
     "TierFacts",
     "VersionContent",
@@ -43,5 +47,7 @@ __all__ = [
     "diff",
     "digest",
     "flatten",
+    "inherit",
     "merge",
+    "repeats",
 ]
