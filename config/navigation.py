@@ -41,6 +41,7 @@ _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "": (("Home", "home"), ("Search", "search")),
     "Catalog": (
         ("Compare plans", "plans"),
+        ("Matrix", "matrix"),
         ("Plans", "catalog.Plan"),
         ("Add-ons", "catalog.AddOn"),
         ("Versions", "catalog.Version"),
@@ -71,6 +72,7 @@ _OPEN_TO: Final[dict[str, Callable[[Access], bool]]] = {
     "admin:index": lambda access: access.actor.account is not None and access.actor.account.is_staff,
     "portal:customers": has_choice,
     "impact": may_see_impact,
+    "matrix": lambda access: access.allows("catalog:read"),
     "catalog_files": lambda access: access.allows("catalog:draft"),
     "figures": lambda access: access.allows("customers:read"),
 }

@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from catalog.views.files import CatalogDownload, CatalogFiles
+from catalog.views.matrix import MatrixPage, MatrixRepetitions, MatrixSave
 from catalog.views.plans import PlanComparison
 from config.health import healthz, readyz
 from config.pages import home
@@ -18,6 +19,9 @@ urlpatterns = [
     path("", home, name="home"),
     path("catalog/files/", CatalogFiles.as_view(), name="catalog_files"),
     path("catalog/files/catalog.yaml", CatalogDownload.as_view(), name="catalog_download"),
+    path("catalog/matrix/", MatrixPage.as_view(), name="matrix"),
+    path("catalog/matrix/repeated/", MatrixRepetitions.as_view(), name="matrix_repeated"),
+    path("catalog/matrix/save/", MatrixSave.as_view(), name="matrix_save"),
     path("figures/", FiguresPage.as_view(), name="figures"),
     path("impact/", ImpactReports.as_view(), name="impact"),
     path("impact/<int:report>/", ImpactByFeature.as_view(), name="impact_report"),

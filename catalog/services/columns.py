@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import OuterRef, Q, Subquery
 
-from catalog.content import Inheritance, Source, repeats
+from catalog.content import FeatureDefinition, Inheritance, Source, repeats
 from catalog.errors import Said
 from catalog.models import Grant, Offer, Version, VersionInclude
 from catalog.services.mapping import definitions_of
@@ -46,8 +46,7 @@ class Repetition:
     """An own value that says what would hold without it."""
 
     column: Column
-    feature: str
-    feature_name: str
+    definition: FeatureDefinition
     own: Said
 
 
@@ -140,10 +139,10 @@ def repetitions(columns: Sequence[Column]) -> Iterator[Repetition]:
     for (offer, code), said in sorted(own.items(), key=lambda item: item[0]):
         column = by_offer[offer]
         if is_repeated(column, definitions[code], said, inheritance):
-            yield Repetition(column, code, definitions[code].name, said)
+            yield Repetition(column, definitions[code], said)
 
 
-def is_repeated(column: Column, definition: Any, said: Said | None, inheritance: Inheritance) -> bool:
+def is_repeated(column: Column, definition: FeatureDefinition, said: Said | None, inheritance: Inheritance) -> bool:
     """Whether the own value says what would hold without it, as shown and in a draft of the column."""
     shown, begun = column.sources, column.sources_of_draft
     return repeats(definition, said, inheritance.of(shown, definition.code)) and (
