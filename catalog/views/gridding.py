@@ -223,7 +223,7 @@ def draw(definition: FeatureDefinition, own: Said | None, inherited: Inherited |
         "from": inherited.origin if inherited and not is_disputed else None,
     }
     data = "".join(f' data-{name}="{escape(value)}"' for name, value in facts.items() if value is not None)
-    looks = ["own" if own is not None else "in" if said is not None else "none"]
+    looks = ["own" if own is not None else "in" if said is not None or is_disputed else "none"]
     looks += [
         name for name, holds in (("off", own is False), ("repeats", is_repeat), ("disputed", is_disputed)) if holds
     ]

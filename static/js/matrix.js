@@ -1,5 +1,6 @@
-// The matrix: unsaved changes and how they are undone, saved, and settled with what others saved. Keys, pointer and
-// clipboard are matrix-keys.js. Without both the page shows the same values, and links where to edit them.
+// The matrix: its cells, unsaved changes and how they are undone, and which groups are in the page. matrix-saving.js saves
+// and settles conflicts; matrix-keys.js is keys, pointer and clipboard. Without them the page shows the same values, and
+// links where to edit them.
 (() => {
   "use strict";
   const one = (selector, root = document) => root.querySelector(selector);
@@ -20,8 +21,7 @@
   let done = [];
   let undone = [];
   let repeated = [];
-  let busy = false;
-  let news = "";
+  const matrix = { busy: false, news: "" }; // what the other scripts of the page work with
 
   const say = (text) => {
     one("[data-said]").textContent = text;
@@ -56,15 +56,6 @@
     if (value === null) return "nothing";
     return cell.kind === "switch" ? (value === "yes" ? "included" : "not included") : show(cell, value);
   };
-  const toJson = (kind, value) => {
-    if (value === null || kind === "level" || value === "unlimited") return value;
-    return kind === "switch" ? value === "yes" : Number(value);
-  };
-  const fromJson = (value) => {
-    if (value === null) return null;
-    return typeof value === "boolean" ? (value ? "yes" : "no") : String(value);
-  };
-
   // == Cells
   const heads = () => [...table.tHead.rows[0].cells];
   const choicesOf = (row) => (row.dataset.choices ?? "").split("\n").filter(Boolean).map((line) => line.split("\t"));
@@ -134,7 +125,7 @@
       step.set(cell.key, [before, after]);
     }
     if (!step.size) return;
-    news = "";
+    matrix.news = "";
     done.push(step);
     undone = [];
     take(step, 1);
@@ -199,13 +190,13 @@
     if (!mayEdit) return;
     const found = [...changes.values()];
     const wrong = found.filter((each) => each.fault).length;
-    const count = found.length ? many(found.length, "unsaved change") : news || "No unsaved changes";
+    const count = found.length ? many(found.length, "unsaved change") : matrix.news || "No unsaved changes";
     one("[data-count]").textContent = wrong ? `${count}, ${wrong} to correct` : count;
     one(".save-bar").toggleAttribute("data-changed", found.length > 0);
-    one("[data-undo]").disabled = !done.length || busy;
-    one("[data-redo]").disabled = !undone.length || busy;
-    one("[data-discard]").disabled = !found.length || busy;
-    one("button[data-save]").disabled = !found.length || busy || conflicts.size > 0;
+    one("[data-undo]").disabled = !done.length || matrix.busy;
+    one("[data-redo]").disabled = !undone.length || matrix.busy;
+    one("[data-discard]").disabled = !found.length || matrix.busy;
+    one("button[data-save]").disabled = !found.length || matrix.busy || conflicts.size > 0;
     if (one("[data-list]").open) list();
     for (const body of table.tBodies) {
       const inside = found.filter((each) => each.group === body.dataset.group).length;
@@ -217,7 +208,7 @@
     const left = repeated.filter((each) => !changes.has(`${each.offer} ${each.feature}`)).length;
     clean.hidden = !left;
     clean.textContent = `Remove ${many(left, "repeated value")}`;
-    tell();
+    matrix.tell?.();
   };
   const list = () => {
     const found = [...changes.values()];
@@ -228,137 +219,12 @@
     if (found.length > SHOWN) box.append(make("p", `… and ${many(found.length - SHOWN, "more")}.`));
   };
 
-  // == Conflicts and faults: one section above the matrix
-  const when = (at) => (at ? `, ${new Date(at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })}` : "");
-  const settle = (key, isMine) => {
-    const { theirs } = conflicts.get(key);
-    const td = cells.get(key);
-    conflicts.delete(key);
-    if (td && theirs === null) delete td.dataset.own;
-    else if (td) td.dataset.own = theirs;
-    const mine = changes.get(key);
-    if (isMine && mine && mine.value !== theirs) changes.set(key, { ...mine, seen: theirs });
-    else changes.delete(key);
-    if (td) draw(td);
-  };
-  const button = (text, act, label = text) => {
-    const made = make("button", text, { type: "button", className: "button", ariaLabel: label });
-    made.addEventListener("click", act);
-    return made;
-  };
-  const tell = () => {
-    if (!conflicts.size) {
-      if (problems.dataset.of === "conflicts") problems.hidden = true;
-      return;
-    }
-    const columns = [...new Set([...conflicts.values()].map((each) => each.moved).filter(Boolean))];
-    const lines = [...conflicts].slice(0, SHOWN).map(([key, conflict]) => {
-      const mine = changes.get(key);
-      const names = mine.names.join(" · ");
-      const line = make("li");
-      const who = conflict.who ? ` (${conflict.who}${when(conflict.at)})` : "";
-      const words = make("span");
-      words.append(make("b", names), `: theirs ${inWords(mine, conflict.theirs)}${who}, yours ${inWords(mine, mine.value)}`);
-      const choice = make("span", "", { className: "actions" });
-      for (const [text, isMine] of [["Keep theirs", false], ["Keep mine", true]]) {
-        choice.append(button(text, () => { settle(key, isMine); refresh(); }, `${text}: ${names}`));
-      }
-      line.append(words, choice);
-      return line;
-    });
-    const rows = make("ul", "", { className: "lines" });
-    rows.append(...lines);
-    const everything = make("p", "", { className: "actions" });
-    for (const [text, isMine] of [["Keep all theirs", false], ["Keep all mine", true]]) {
-      everything.append(button(text, () => { for (const key of [...conflicts.keys()]) settle(key, isMine); refresh(); }));
-    }
-    problems.dataset.of = "conflicts";
-    problems.hidden = false;
-    problems.replaceChildren(
-      make("h2", "Somebody else changed the same. Nothing is saved yet."),
-      ...columns.map((text) => make("p", text)), rows, everything,
-    );
-  };
+  // == What is wrong is told above the matrix
   const complain = (title, ...lines) => {
     problems.dataset.of = "faults";
     problems.hidden = false;
     problems.replaceChildren(make("h2", title), ...lines.map((line) => make("p", line)));
     problems.scrollIntoView({ block: "nearest" });
-  };
-  const MOVED = { "version.published": "was published", "draft.discarded": "was discarded" };
-  const conflicted = (answer) => {
-    const moved = new Map();
-    for (const column of answer.columns) {
-      const name = [...changes.values()].find((each) => each.offer === column.offer)?.names[0] ?? column.offer;
-      const what = MOVED[column.action] ?? "is another one now";
-      const who = column.who ? ` by ${column.who}${when(column.at)}` : "";
-      const next = column.is_draft ? "Keeping yours edits the draft there is now." : `Keeping yours begins a new draft from ${column.stage}.`;
-      moved.set(column.offer, `The draft of ${name} ${what}${who}. ${next}`);
-      seen.set(column.offer, { version: column.version, draft: column.is_draft });
-    }
-    for (const cell of answer.cells) {
-      const key = `${cell.offer} ${cell.feature}`;
-      conflicts.set(key, { theirs: fromJson(cell.theirs), who: cell.who, at: cell.at, moved: moved.get(cell.offer) });
-      if (cells.has(key)) draw(cells.get(key));
-    }
-    [done, undone] = [[], []];
-    refresh();
-    problems.scrollIntoView({ block: "nearest" });
-    one("button", problems)?.focus({ preventScroll: true });
-  };
-  const faulty = (answer) => {
-    for (const { offer, feature, message } of answer.faults ?? []) {
-      const key = `${offer} ${feature}`;
-      const wrong = changes.get(key);
-      if (!wrong) continue;
-      changes.set(key, { ...wrong, fault: message, raw: show(wrong, wrong.value) });
-      if (cells.has(key)) draw(cells.get(key));
-    }
-    refresh();
-    complain(answer.detail, answer.next_action);
-  };
-
-  // == Saving: one request
-  const send = async () => {
-    const columns = {};
-    for (const { offer, feature, kind, seen: was, value } of changes.values()) {
-      columns[offer] ??= { ...seen.get(offer), cells: {} };
-      columns[offer].cells[feature] = [toJson(kind, was), toJson(kind, value)];
-    }
-    const token = one("[data-token] input").value;
-    const headers = { "Content-Type": "application/json", "X-CSRFToken": token };
-    const answer = await fetch(table.dataset.save, { method: "POST", headers, body: JSON.stringify({ columns }) });
-    const isJson = answer.headers.get("Content-Type")?.startsWith("application/json");
-    return [answer.status, isJson ? await answer.json() : null];
-  };
-  const save = async () => {
-    if (busy || conflicts.size || !changes.size) return;
-    const wrong = [...changes.entries()].find(([, each]) => each.fault);
-    if (wrong) {
-      complain("Some cells are to be corrected first", `${wrong[1].names.join(" · ")}: ${wrong[1].fault}`);
-      matrix.focus?.(cells.get(wrong[0]));
-      return;
-    }
-    busy = true;
-    refresh();
-    try {
-      const [status, answer] = await send();
-      busy = false;
-      if (status === 200 && answer) {
-        forget();
-        const begun = answer.begun.length ? ` ${many(answer.begun.length, "draft")} begun.` : "";
-        news = `${many(answer.cells, "cell")} saved.${begun}`;
-        say(news);
-        await load(location.href);
-      } else if (status === 409 && answer?.cells) conflicted(answer);
-      else if (answer?.detail) faulty(answer);
-      else complain("Nothing was saved", "You may be signed out, or the page is too old. Sign in in another tab, then save again.");
-    } catch {
-      complain("Nothing was saved", "The server can’t be reached. Your changes are still here: save again in a moment.");
-    } finally {
-      busy = false;
-      refresh();
-    }
   };
 
   // == Showing something else, without losing changes
@@ -482,20 +348,23 @@
     if (!mayEdit || !(event.ctrlKey || event.metaKey) || event.altKey) return;
     const key = event.key.toLowerCase();
     const isTyping = event.target.matches("input, select, textarea");
-    const act = { s: save, z: isTyping ? null : event.shiftKey ? redo : undo, y: isTyping ? null : redo }[key];
+    const act = { s: matrix.save, z: isTyping ? null : event.shiftKey ? redo : undo, y: isTyping ? null : redo }[key];
     if (!act) return;
     event.preventDefault();
     if (isTyping) event.target.blur(); // what is being typed counts
     act();
   });
-  const matrix = { all, one, make, many, say, parse, show, inWords, read, change, cells, conflicts, mayEdit, heads };
-  window.planariumMatrix = Object.assign(matrix, { table: () => table, onDraw: (listen) => listeners.push(listen) });
+  Object.assign(matrix, {
+    all, one, make, many, say, parse, show, inWords, read, draw, change, forget, refresh, complain, load, heads, mayEdit,
+    changes, conflicts, seen, cells, table: () => table, onDraw: (listen) => listeners.push(listen),
+    forgetSteps: () => { [done, undone] = [[], []]; },
+  });
+  window.planariumMatrix = matrix;
   if (mayEdit) {
     tools.hidden = false;
     one("[data-undo]").addEventListener("click", undo);
     one("[data-redo]").addEventListener("click", redo);
     one("[data-discard]").addEventListener("click", () => { forget(); say("Discarded."); });
-    one("button[data-save]").addEventListener("click", save);
     one("[data-clean]").addEventListener("click", cleanUp);
     one("[data-list]").addEventListener("toggle", list);
   }
