@@ -43,11 +43,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """An own value that says what would hold without it."""
+    """An own value that says what would hold without it: `inherited`, or nothing where it grants nothing."""
 
     column: Column
     definition: FeatureDefinition
     own: Said
+    inherited: Said | None
 
 
 def column_offers(solution: str = "") -> Any:
@@ -139,7 +140,8 @@ def repetitions(columns: Sequence[Column]) -> Iterator[Repetition]:
     for (offer, code), said in sorted(own.items(), key=lambda item: item[0]):
         column = by_offer[offer]
         if is_repeated(column, definitions[code], said, inheritance):
-            yield Repetition(column, definitions[code], said)
+            inherited = inheritance.of(column.sources, code)
+            yield Repetition(column, definitions[code], said, inherited.said if inherited else None)
 
 
 def is_repeated(column: Column, definition: FeatureDefinition, said: Said | None, inheritance: Inheritance) -> bool:

@@ -37,7 +37,7 @@ from customers.access import Access, access_of, not_allowed
 from customers.errors import Invalid, Refusal
 
 READ, DRAFT = "catalog:read", "catalog:draft"
-LONGEST_SEARCH: Final = 100
+LONGEST_WORD: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class Question:
     def read(cls, asked: QueryDict) -> Question:
         opened = [Opened.read(text) for text in asked.getlist("open")]
         return cls(
-            solution=asked.get("solution", "").strip().lower(),
-            search=asked.get("search", "").strip()[:LONGEST_SEARCH].replace("\x00", ""),
+            solution=_word(asked, "solution").lower(),
+            search=_word(asked, "search"),
             show=tuple(dict.fromkeys(asked.getlist("show"))),
             opened=tuple(each for each in opened if each.group) if "open" in asked else None,
             part=Opened.read(asked.get("part", "")) if asked.get("part") else None,
@@ -70,6 +70,10 @@ class Question:
         query.setlist("show", list(self.show))
         query.setlist("open", [str(each) for each in opened] or [""])
         return f"?{query.urlencode()}"
+
+
+def _word(asked: QueryDict, name: str) -> str:
+    return asked.get(name, "").replace("\x00", "").strip()[:LONGEST_WORD]
 
 
 class MatrixView(LoginRequiredMixin, View):
@@ -127,7 +131,7 @@ class MatrixRepetitions(MatrixView):
     """Every own value that repeats what it inherits, as JSON: what cleaning up would take away."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        offers = column_offers(request.GET.get("solution", "").strip().lower())
+        offers = column_offers(_word(request.GET, "solution").lower())
         columns = read_columns(list(offers), at=timezone.now())
         found = [
             {
@@ -140,6 +144,7 @@ class MatrixRepetitions(MatrixView):
                 "group": each.definition.group,
                 "kind": each.definition.kind,
                 "own": say(each.own),
+                "inherited": say(each.inherited),
             }
             for each in repetitions(columns)
         ]

@@ -130,9 +130,13 @@
     undone = [];
     take(step, 1);
   };
-  const told = ({ offer, feature, kind, choices, names, group, own }) => (
-    { offer, feature, kind, choices, names, group, seen: own }
+  const told = ({ offer, feature, kind, choices, names, group, own, inherited }) => (
+    { offer, feature, kind, choices, names, group, inherited, seen: own }
   );
+  const ownOrNot = (cell, value) => {
+    if (value !== null) return inWords(cell, value);
+    return cell.inherited === null ? "nothing" : `inherits ${inWords(cell, cell.inherited)}`;
+  };
   const take = (step, side) => {
     for (const [key, sides] of step) {
       if (sides[side]) changes.set(key, sides[side]);
@@ -172,8 +176,8 @@
     const item = make("li");
     const words = make("span", `${change.names[0]} · ${change.names[1]} `);
     words.append(
-      make("del", inWords(change, change.seen), { className: "quiet" }), " → ",
-      make("ins", change.fault ? change.raw : change.value === null ? "inherits" : inWords(change, change.value)),
+      make("del", ownOrNot(change, change.seen), { className: "quiet" }), " → ",
+      make("ins", change.fault ? change.raw : ownOrNot(change, change.value)),
     );
     if (change.fault) words.append(make("span", ` ${change.fault}`, { className: "field-error" }));
     const back = make("button", "Undo", { type: "button", className: "button", ariaLabel: `Undo ${change.names.join(", ")}` });
@@ -268,7 +272,7 @@
       const key = `${each.offer} ${each.feature}`;
       if (!seen.has(each.offer)) seen.set(each.offer, { version: each.version, draft: each.draft });
       const choices = cells.has(key) ? choicesOf(cells.get(key).parentElement) : [];
-      const cell = { ...each, key, choices, inherited: null, names: [each.name, each.feature_name] };
+      const cell = { ...each, key, choices, names: [each.name, each.feature_name] };
       return { cell, value: null };
     }));
     say("They are unsaved changes now: look at them, then save.");
