@@ -42,6 +42,7 @@ _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "": (("Home", "home"), ("Search", "search")),
     "Catalog": (
         ("Compare plans", "plans"),
+        ("Matrix", "matrix"),
         ("Compatibility", "compatibility"),
         ("Plans", "catalog.Plan"),
         ("Add-ons", "catalog.AddOn"),
@@ -74,6 +75,7 @@ _OPEN_TO: Final[dict[str, Callable[[Access], bool]]] = {
     "portal:customers": has_choice,
     "impact": may_see_impact,
     "compatibility": lambda access: access.allows_somewhere("catalog:read"),
+    "matrix": lambda access: access.allows("catalog:read"),
     "catalog_files": lambda access: access.allows("catalog:draft"),
     "audit": may_read_trail,
     "figures": lambda access: access.allows("customers:read"),

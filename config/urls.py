@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 from catalog.views.compatibility import CompatibilityPage
 from catalog.views.files import CatalogDownload, CatalogFiles
+from catalog.views.matrix import MatrixPage, MatrixRepetitions, MatrixSave
 from catalog.views.plans import PlanComparison
 from config.health import healthz, readyz
 from config.pages import home
@@ -22,6 +23,9 @@ urlpatterns = [
     path("catalog/files/", CatalogFiles.as_view(), name="catalog_files"),
     path("catalog/files/catalog.yaml", CatalogDownload.as_view(), name="catalog_download"),
     path("audit/", AuditPage.as_view(), name="audit"),
+    path("catalog/matrix/", MatrixPage.as_view(), name="matrix"),
+    path("catalog/matrix/repeated/", MatrixRepetitions.as_view(), name="matrix_repeated"),
+    path("catalog/matrix/save/", MatrixSave.as_view(), name="matrix_save"),
     path("figures/", FiguresPage.as_view(), name="figures"),
     path("impact/", ImpactReports.as_view(), name="impact"),
     path("impact/<int:report>/", ImpactByFeature.as_view(), name="impact_report"),

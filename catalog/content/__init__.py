@@ -3,6 +3,7 @@
 from .comparing import Diff, DiffLine, FeatureChange, TermChange, diff
 from .drafts import DraftFacts, GrantFacts, OtherOffer, PublishedDefinition, TierFacts, VersionKey
 from .flattening import assemble, flatten, outline
+from .grid import Inheritance, Inherited, Source, inherit, repeats
 from .lint import Finding, lint
 from .merges import Effect, effect_of
 from .merging import Merge, Says, Side, merge
@@ -37,6 +38,8 @@ __all__ = [
     "Finding",
     "GrantFacts",
     "IncludeContent",
+    "Inheritance",
+    "Inherited",
     "Merge",
     "ModuleContent",
     "OfferContent",
@@ -46,6 +49,7 @@ __all__ = [
     "Says",
     "Shelf",
     "Side",
+    "Source",
     "TermChange",
     "TierFacts",
     "VersionContent",
@@ -57,8 +61,10 @@ __all__ = [
     "digest",
     "effect_of",
     "flatten",
+    "inherit",
     "lint",
     "merge",
     "outline",
+    "repeats",
     "tell",
 ]

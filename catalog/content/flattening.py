@@ -59,7 +59,7 @@ def _merge_features(draft: DraftFacts, faults: list[PublishFault]) -> dict[str, 
             continue
         depth = min(grant.depth for grant, _ in rivals)
         nearest, *siblings = (claim for claim in rivals if claim[0].depth == depth)
-        differing = ((sibling, _difference(nearest[0], sibling[0])) for sibling in siblings)
+        differing = ((sibling, difference(nearest[0], sibling[0])) for sibling in siblings)
         faults += [_conflict(nearest, sibling, what) for sibling, what in differing if what]
         if nearest[0].definition.behaviour.grants(nearest[0].value):
             winners[code] = nearest[0]
@@ -87,7 +87,7 @@ def _inherited_claims(draft: DraftFacts) -> Iterator[Claim]:
             yield feature.inherited(include.version, position), include.label
 
 
-def _difference(one: FeatureContent, other: FeatureContent) -> str:
+def difference(one: FeatureContent, other: FeatureContent) -> str:
     """Returns in words what two grants of a feature differ in, or nothing."""
     if one.definition != other.definition:
         was, now = one.definition.to_json(), other.definition.to_json()

@@ -13,7 +13,7 @@ OF_FROZEN = (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0003_approval"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    dependencies = [("catalog", "0004_tier_rules"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
 
     operations = [
         migrations.CreateModel(

@@ -71,6 +71,12 @@ def catalog_facts() -> CatalogFacts:
     )
 
 
+def definitions_of(features: Collection[int] | None) -> dict[int, FeatureDefinition]:
+    """Returns these features (none: all), by primary key, as the catalog defines them today. Three queries."""
+    rows = Module.objects.order_by().values_list("pk", "owner__code", "name")
+    return _definitions({pk: f"{owner.lower()}.{name}" for pk, owner, name in rows}, features)
+
+
 def draft_facts(version: Version, *, at: datetime, catalog: CatalogFacts | None = None) -> DraftFacts:
     """Returns what `version` says and all that decides what it comes to. Other offers are taken as live at `at`.
 
@@ -155,14 +161,17 @@ def _module_content(row: Mapping[str, Any], names: Names) -> ModuleContent:
     return ModuleContent(owner=row["owner__code"], prerequisite=names.get(row["prerequisite"]), **plain)
 
 
-def _definitions(names: Names) -> dict[int, FeatureDefinition]:
+def _definitions(names: Names, only: Collection[int] | None = None) -> dict[int, FeatureDefinition]:
+    features, steps = Feature.objects.order_by(), LevelChoice.objects.order_by("rank")
+    if only is not None:
+        features, steps = features.filter(pk__in=only), steps.filter(feature__in=only)
     choices: dict[int, list[ChoiceContent]] = defaultdict(list)
-    rows = LevelChoice.objects.order_by("rank").values_list("feature", "code", "name", "site_module", "user_module")
+    rows = steps.values_list("feature", "code", "name", "site_module", "user_module")
     for feature, code, name, site, user in rows:
         choices[feature].append(ChoiceContent(code, name, names.get(site), names.get(user)))
     found: dict[int, FeatureDefinition] = {}
     carried = ("site_module", "user_module")
-    for row in Feature.objects.order_by().values("pk", "group__code", "group__name", *carried, *_FEATURE_FIELDS):
+    for row in features.values("pk", "group__code", "group__name", *carried, *_FEATURE_FIELDS):
         found[row["pk"]] = FeatureDefinition(
             group=row["group__code"],
             group_name=row["group__name"],

@@ -31,7 +31,7 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 
 from catalog.content import VersionContent
-from catalog.content.grid import LABELS, GridRow, grid
+from catalog.content.compatibility import LABELS, GridRow, grid
 from catalog.content.standing import OnShelf, Shelf
 from catalog.models import Solution, Version
 from catalog.services.mapping import frozen_content
