@@ -11,11 +11,22 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, QuerySet
+from django.db.models.functions import Lower
 
 from customers.models import Customer, CustomerUser
 from licensing import facts as f
+from licensing.cohort import Cohort
 from licensing.extra_info import parse_set
-from licensing.models import Holding, HoldingPeriod, ModuleLicense, Override, Package, Seat, UserPeriod
+from licensing.models import (
+    Holding,
+    HoldingPeriod,
+    ModuleLicense,
+    Override,
+    Package,
+    Seat,
+    SubscriptionItem,
+    UserPeriod,
+)
 from licensing.resolution import canonical, digest
 
 
@@ -197,3 +208,29 @@ def holding_period_at(holding: Holding, at: datetime) -> HoldingPeriod | None:
     periods = HoldingPeriod.objects.filter(holding=holding, starts_at__lte=at).select_related("set")
     period: HoldingPeriod | None = periods.order_by("-starts_at").first()
     return period if period is not None and (period.ends_at is None or period.ends_at > at) else None
+
+
+def items_of(offer: int, cohort: Cohort, at: datetime, *, target: int | None = None) -> QuerySet[SubscriptionItem]:
+    """Returns the items in force at `at` by which customers of a plan or add-on (its id) belong to the cohort.
+
+    With a `target` (a version's id), those who are on it already do not belong.
+    """
+    items = SubscriptionItem.objects.in_force(at).filter(version__offer=offer)
+    if target is not None:
+        items = items.exclude(version=target)
+    if cohort.versions:
+        items = items.filter(version__number__in=cohort.versions)
+    if cohort.billing_months:
+        items = items.filter(subscription__billing_months__in=cohort.billing_months)
+    if cohort.search:
+        items = items.filter(customer__in=Customer.objects.search(cohort.search))
+    if cohort.codes:
+        lowered = Customer.objects.alias(lower_code=Lower("code"))
+        items = items.filter(customer__in=lowered.filter(lower_code__in=cohort.codes))
+    found: QuerySet[SubscriptionItem] = items
+    return found
+
+
+def customers_of(offer: int, cohort: Cohort, at: datetime, *, target: int | None = None) -> QuerySet[Any, Any]:
+    """Returns the ids of the customers that `items_of` is about, each once and in no order, as `{"customer": id}`."""
+    return items_of(offer, cohort, at, target=target).order_by().values("customer").distinct()
