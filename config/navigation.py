@@ -15,6 +15,7 @@ from django.utils.functional import SimpleLazyObject
 from customers.access import Access, access_of
 from licensing.portal.gate import has_choice
 from licensing.portal.impact import may_see_impact
+from licensing.portal.migrating import may_see_migrations
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -47,6 +48,7 @@ _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("Features", "catalog.Feature"),
         ("Import & export", "catalog_files"),
         ("Impact", "impact"),
+        ("Migrations", "migrations:list"),
     ),
     "Customers": (
         ("Customers", "portal:customers"),
@@ -71,6 +73,7 @@ _OPEN_TO: Final[dict[str, Callable[[Access], bool]]] = {
     "admin:index": lambda access: access.actor.account is not None and access.actor.account.is_staff,
     "portal:customers": has_choice,
     "impact": may_see_impact,
+    "migrations:list": may_see_migrations,
     "catalog_files": lambda access: access.allows("catalog:draft"),
     "figures": lambda access: access.allows("customers:read"),
 }

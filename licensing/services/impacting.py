@@ -89,7 +89,7 @@ def run_impact(report: ImpactReport) -> None:
         customers = list(found.order_by("customer").values_list("customer", flat=True)[:BATCH])
         if not customers:
             break
-        _write(report, look_at(_step(report), owner, customers, report.at))
+        _write(report, look_at(step_of(report), owner, customers, report.at))
     ImpactReport.objects.filter(pk=report.pk).update(state=ImpactReport.State.DONE)
 
 
@@ -112,7 +112,8 @@ def _customers(report: ImpactReport) -> Any:
     return customers_of(report.version.offer_id, report.cohort, report.at, target=target)
 
 
-def _step(report: ImpactReport) -> Step:
+def step_of(report: ImpactReport) -> Step:
+    """Returns what the report is about."""
     return Step(report.version_id, report.version.number or 0, report.content)
 
 

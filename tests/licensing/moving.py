@@ -9,7 +9,7 @@ from catalog.models import Version
 from catalog.services import drafting, publishing
 from customers.actor import SYSTEM, Actor
 from licensing.cohort import Cohort
-from licensing.models import Migration, MigrationCustomer
+from licensing.models import ImpactReport, Migration, MigrationCustomer
 from licensing.services import migrating, moving
 from licensing.services.impacting import run_impact
 from tests.licensing.market import Market, Town, hours
@@ -39,6 +39,11 @@ def proposed(target: Version, *, by: Actor = SYSTEM, at: datetime | None = None,
     run_impact(migration.preview)
     migration.refresh_from_db()
     return migration
+
+
+def preview_of(migration: Migration) -> ImpactReport:
+    assert migration.preview is not None
+    return migration.preview
 
 
 def started(target: Version, *, by: Actor = SYSTEM, at: datetime | None = None, **says: Any) -> Migration:

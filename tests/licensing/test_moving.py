@@ -33,7 +33,7 @@ from licensing.models import Migration, Package
 from licensing.services import migrating, moving
 from licensing.services.subscriptions import change_items, move_to_version, subscribe
 from tests.licensing.market import Market, Town, hours
-from tests.licensing.moving import drafted, on_version, proposed, published, row_of, runs, started, states
+from tests.licensing.moving import drafted, on_version, preview_of, proposed, published, row_of, runs, started, states
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +70,8 @@ def v2(market: Market, fjordlys: Town, nordvik: Town, tindra: Town) -> Version:
 def test_a_proposal_moves_nobody_and_is_previewed(v2: Version, fjordlys: Town) -> None:
     before = fjordlys.revision()
     migration = proposed(v2)
-    assert (migration.state, migration.preview.total, migration.preview.worse) == ("proposed", 3, 5)
+    preview = preview_of(migration)
+    assert (migration.state, preview.total, preview.worse) == ("proposed", 3, 5)
     assert fjordlys.revision() == before
     assert states(migration) == {}
     event = AuditEvent.objects.get(action="migration.proposed")
@@ -91,7 +92,7 @@ def test_a_proposal_moves_nobody_and_is_previewed(v2: Version, fjordlys: Town) -
 def test_a_cohort_is_all_or_by_filter_or_by_list(v2: Version, says: Any, meant: set[str]) -> None:
     migration = started(v2, **says)
     assert states(migration).keys() == meant
-    assert migration.preview.total == len(meant)
+    assert preview_of(migration).total == len(meant)
 
 
 def test_a_pasted_list_may_look_like_anything() -> None:
@@ -289,9 +290,9 @@ def crowded(v2: Version, market: Market, fjordlys: Town) -> Version:
 
 def test_a_package_that_would_not_fit_blocks_the_move_and_the_preview_says_so(crowded: Version, fjordlys: Town) -> None:
     migration = started(crowded, codes=("fjordlys",), deadline=hours(51 + 30))
-    problem = migration.preview.problems.get()
+    problem = preview_of(migration).problems.get()
     assert (problem.kind, problem.in_use, problem.new_total, problem.remove) == ("does_not_fit", 2, 1, 1)
-    assert migration.preview.stopped == 1
+    assert preview_of(migration).stopped == 1
     before = fjordlys.revision()
     assert runs(migration, hours(51)) == {"fjordlys": "blocked"}
     row = row_of(migration, fjordlys)
