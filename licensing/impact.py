@@ -1,4 +1,4 @@
-"""Who would gain and lose what, if a customer's facts were others. Users are many, holdings few: each is resolved once.
+"""Who would gain and lose what, if a customer's facts were others. Users are many, holdings few: each is seen once.
 
 Pure.
 """
@@ -6,12 +6,11 @@ Pure.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from licensing.differences import Effect, differences
-from licensing.facts import CustomerFacts, Holding
-from licensing.resolution import resolve
+from licensing.differences import Difference, Effect
+from licensing.facts import Holding
 
 
 @dataclass
@@ -42,16 +41,19 @@ class Impact:
 
 
 def impact(
-    before: CustomerFacts, after: CustomerFacts, holdings: Iterable[tuple[Holding, int]], module: str | None = None
+    compare: Callable[[Holding], Iterable[Difference]],
+    holdings: Iterable[tuple[Holding, int]],
+    module: str | None = None,
 ) -> Impact:
     """Returns the impact on users who have the `holdings` (each with how many users have it).
 
-    Who holds `module` counts as a user of what is changed; without one, everybody does.
+    `compare` says what would differ for a holding. Who holds `module` counts as a user of what is changed; without
+    one, everybody does.
     """
     total = Impact()
     for holding, users in holdings:
         is_holder = module is None or module in holding.modules
-        found = differences(resolve(before, holding), resolve(after, holding))
+        found = tuple(compare(holding))
         effects = {each.effect for each in found}
         total.users += users if is_holder else 0
         total.changed += users if found else 0

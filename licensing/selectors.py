@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -50,6 +50,12 @@ class Timeline:
         """Returns each owner's date state; an owner without an active package is not in it."""
         return {package.owner.code: package.state_at(at) for package in self.packages}
 
+    def likeness(self, at: datetime) -> Hashable:
+        """Returns what two customers must have in common for `facts(at)` to give equal holdings the same there."""
+        overrides = tuple(override.fact() for override in self.overrides if is_in_force(override, at))
+        rows = frozenset(row_likeness(row.package.owner.code, row) for row in self.rows)
+        return rows, frozenset(self.states(at).items()), overrides
+
     def facts(self, at: datetime) -> f.CustomerFacts:
         """Returns the customer's facts at an instant from `start` on."""
         return f.CustomerFacts(
@@ -61,6 +67,19 @@ class Timeline:
             sets={r.full_name: _switched_on(r) for r in self.rows if r.is_plan},
             overrides=tuple(o.fact() for o in self.overrides if is_in_force(o, at)),
         )
+
+
+def row_likeness(owner: str, row: Any) -> Hashable:
+    """Returns what of a module licence (saved or only compiled) decides answers.
+
+    What a version grants is told by its id, what an imported row grants by its check. Counts matter where they add up:
+    of add-ons, never of plans.
+    """
+    is_counted = bool(row.grants) and not row.is_plan
+    grants = row.version_id or (row.encrypted_check if row.grants or row.is_plan else None)
+    count = row.license_number if is_counted else 0
+    prerequisite = row.prerequisite_module
+    return owner, row.module_name, row.license_type, row.hidden, grants, row.extra_info, count, prerequisite
 
 
 def load_timelines(customers: Collection[int], at: datetime) -> dict[int, Timeline]:

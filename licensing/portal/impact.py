@@ -5,7 +5,6 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Any, ClassVar, Final
 
-from django.conf import settings
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.paginator import Paginator
 from django.db.models import Q
@@ -20,7 +19,7 @@ from django.utils.safestring import SafeString
 from django.views import View
 from django.views.decorators.cache import never_cache
 
-from catalog.models import Owner, Version
+from catalog.models import Version
 from catalog.selectors import drafts
 from customers.access import Access, access_of, not_allowed
 from customers.models import Customer
@@ -30,7 +29,7 @@ from licensing.impact import Impact
 from licensing.models import ImpactCustomer, ImpactReport
 from licensing.portal.asking import CustomerEffectFilters, EffectFilters, Filters, ProblemFilters, VersionForm
 from licensing.portal.links import customer_link
-from licensing.services.impacting import look_at, request_impact, step_of
+from licensing.services.impacting import look_at, request_impact, seer_of, step_of
 
 REPORTS_PER_PAGE: Final = 20
 EFFECTS: Final = tuple(effect.value for effect in Effect)
@@ -206,8 +205,7 @@ class ImpactAtCustomer(ImpactPages):
     def get(self, request: HttpRequest, report: int, customer: str) -> HttpResponse:
         found = get_object_or_404(ImpactReport.objects.select_related("version__offer"), pk=report)
         row = get_object_or_404(found.customers.select_related("customer"), customer__code=customer)
-        owner = Owner.objects.get(code=settings.OWN_OWNER)
-        looked = look_at(step_of(found), owner, [row.customer_id], found.at)[0]
+        looked = look_at(seer_of(step_of(found)), [row.customer_id], found.at)[0]
         crumbs = [("Impact", reverse("impact")), (str(found), reverse("impact_customers", args=[found.pk]))]
         context = {"report": found, "row": row, "looked": looked, "lines": feature_lines(looked.impact)}
         return render(

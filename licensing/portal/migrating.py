@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db.models import Count, Q
@@ -17,7 +16,6 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
 
-from catalog.models import Owner
 from customers.access import Access, access_of, not_allowed
 from customers.errors import Invalid, Refusal
 from customers.models import Customer
@@ -28,7 +26,7 @@ from licensing.portal.deeds import DEEDS, PROPOSES, RUNS
 from licensing.portal.impact import feature_lines
 from licensing.portal.migration_columns import LEVELS, MIGRATIONS, customer_columns, when
 from licensing.services import migrating, moving
-from licensing.services.impacting import look_at
+from licensing.services.impacting import look_at, seer_of
 from licensing.services.outlook import Step
 
 
@@ -228,8 +226,7 @@ class RollBackOne(MigrationPages):
         context: dict[str, Any] = {"row": row, "migration": row.migration, "in_the_way": in_the_way}
         if row.was is not None:
             step = Step(row.was.pk, row.was.number or 0, row.was.content or {})
-            owner = Owner.objects.get(code=settings.OWN_OWNER)
-            looked = look_at(step, owner, [row.customer_id], at)[0]
+            looked = look_at(seer_of(step), [row.customer_id], at)[0]
             context |= {"looked": looked, "lines": feature_lines(looked.impact)}
         context |= {"crumbs": _crumbs(row.migration), "here": f"Roll back {row.customer.name}"}
         return render(request, "licensing/portal/migration_back.html", context)
