@@ -15,6 +15,7 @@ from django.utils.functional import SimpleLazyObject
 from customers.access import Access, access_of
 from licensing.portal.gate import has_choice
 from licensing.portal.impact import may_see_impact
+from licensing.portal.migrating import may_see_migrations
 from licensing.portal.trail import may_read_trail
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("Features", "catalog.Feature"),
         ("Import & export", "catalog_files"),
         ("Impact", "impact"),
+        ("Migrations", "migrations:list"),
     ),
     "Customers": (
         ("Customers", "portal:customers"),
@@ -76,6 +78,7 @@ _OPEN_TO: Final[dict[str, Callable[[Access], bool]]] = {
     "impact": may_see_impact,
     "compatibility": lambda access: access.allows_somewhere("catalog:read"),
     "matrix": lambda access: access.allows("catalog:read"),
+    "migrations:list": may_see_migrations,
     "catalog_files": lambda access: access.allows("catalog:draft"),
     "audit": may_read_trail,
     "figures": lambda access: access.allows("customers:read"),

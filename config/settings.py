@@ -36,6 +36,7 @@ KEY_USE_WRITTEN_EVERY_SECONDS = env.float("KEY_USE_WRITTEN_EVERY_SECONDS", 0 if 
 OUTBOX_HANDLERS = {
     "mail": "customers.outbox.send_mail",
     "impact": "licensing.services.impacting.deliver_impact",
+    "migration": "licensing.services.moving.deliver_migration",
 }
 # How many entitlement sets (immutable, about 10 kB each) one worker keeps in memory.
 SET_MEMORY_ENTRIES = env.int("SET_MEMORY_ENTRIES", 4096)

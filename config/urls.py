@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+import customers.api.base  # noqa: F401 - it registers the converter <code:…>
 from catalog.views.compatibility import CompatibilityPage
 from catalog.views.files import CatalogDownload, CatalogFiles
 from catalog.views.matrix import MatrixPage, MatrixRepetitions, MatrixSave
@@ -14,7 +15,7 @@ from config.styleguide import styleguide
 from config.your_account import your_account
 from licensing.portal.audit import AuditPage
 from licensing.portal.figures import FiguresPage
-from licensing.portal.impact import ImpactByCustomer, ImpactByFeature, ImpactReports
+from licensing.portal.impact import ImpactAtCustomer, ImpactByCustomer, ImpactByFeature, ImpactProblems, ImpactReports
 from licensing.portal.searching import Search
 
 urlpatterns = [
@@ -30,6 +31,9 @@ urlpatterns = [
     path("impact/", ImpactReports.as_view(), name="impact"),
     path("impact/<int:report>/", ImpactByFeature.as_view(), name="impact_report"),
     path("impact/<int:report>/customers/", ImpactByCustomer.as_view(), name="impact_customers"),
+    path("impact/<int:report>/customers/<code:customer>/", ImpactAtCustomer.as_view(), name="impact_customer"),
+    path("impact/<int:report>/problems/", ImpactProblems.as_view(), name="impact_problems"),
+    path("migrations/", include("licensing.portal.migration_urls")),
     path("search/", Search.as_view(), name="search"),
     path("plans/", PlanComparison.as_view(), name="plans"),
     path("styleguide/", styleguide, name="styleguide"),

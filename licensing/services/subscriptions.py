@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from customers.actor import Actor
 from customers.errors import Invalid, NotFound
 from customers.models import Customer
 from licensing.bundling import Member, judge
-from licensing.errors import ItemsRefused
+from licensing.errors import ItemsRefused, WouldNotFit
 from licensing.models import Subscription, SubscriptionItem
 from licensing.services.commit import Commit, customer_commit
 from licensing.services.packages import Issued, issue_package
@@ -24,6 +24,14 @@ from licensing.services.packages import Issued, issue_package
 class Subscribed:
     subscription: Subscription
     issued: Issued
+
+
+@dataclass(frozen=True, slots=True)
+class Moved(Subscribed):
+    """`was` is the version before, none where the customer was there already; `at` the stamp of the move."""
+
+    was: Version | None
+    at: datetime
 
 
 def subscribe(
@@ -86,14 +94,23 @@ def change_items(
 
 
 def move_to_version(
-    *, customer: Customer, actor: Actor, version: Version, at: datetime | None = None, dry_run: bool = False
-) -> Subscribed:
+    *,
+    customer: Customer,
+    actor: Actor,
+    version: Version,
+    at: datetime | None = None,
+    dry_run: bool = False,
+    must_fit: bool = False,
+    cause: str = "version.moved",
+    reason: str = "",
+) -> Moved:
     """Moves what the customer has of a plan or add-on to another version of it, and issues the package that follows.
 
     Raises ItemsRefused where the customer doesn't have it, where the version isn't in effect, or where what the new
-    version needs or excludes is in the way. One that the customer is on already changes nothing.
+    version needs or excludes is in the way; with `must_fit` also WouldNotFit, where the package would stay pending.
+    One that the customer is on already changes nothing.
     """
-    with customer_commit(customer=customer, actor=actor, cause="version.moved", at=at, dry_run=dry_run) as commit:
+    with customer_commit(customer=customer, actor=actor, cause=cause, at=at, dry_run=dry_run) as commit:
         subscription = Subscription.objects.running().filter(customer=customer).first()
         now = [item for item in _in_force(commit) if item.version.offer_id == version.offer_id]
         if subscription is None or not now:
@@ -109,10 +126,13 @@ def move_to_version(
         moved = [item for item in now if item.version_id != version.pk]
         for item in moved:
             _move(commit, item, version)
-        if moved:
-            _record_move(commit, moved[0].version, version)
+        if not moved:
+            return Moved(subscription, Issued(None), None, commit.at)
+        _record_move(commit, moved[0].version, version, reason)
         issued = issue_package(commit, subscription)
-    return Subscribed(subscription, issued)
+        if must_fit and issued.superfluous:
+            raise WouldNotFit(str(issued.package), [asdict(row) for row in issued.superfluous])
+    return Moved(subscription, issued, moved[0].version, commit.at)
 
 
 def _move(commit: Commit, item: SubscriptionItem, version: Version) -> None:
@@ -128,7 +148,7 @@ def _move(commit: Commit, item: SubscriptionItem, version: Version) -> None:
     )
 
 
-def _record_move(commit: Commit, was: Version, now: Version) -> None:
+def _record_move(commit: Commit, was: Version, now: Version, reason: str) -> None:
     audit.record(
         actor=commit.actor,
         action=commit.cause,
@@ -136,6 +156,7 @@ def _record_move(commit: Commit, was: Version, now: Version) -> None:
         object_code=commit.customer.code,
         customer=commit.customer,
         changes={now.offer.code: [was.number, now.number]},
+        reason=reason,
         at=commit.at,
     )
 

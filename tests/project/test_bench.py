@@ -11,12 +11,13 @@ from random import Random
 import pytest
 from django.db import connection
 
+from scripts.bench.impact import ImpactRun, Impacts
 from scripts.bench.lines import GOALS, LINES, Goal, Run, figures_of, ratio
 from scripts.bench.lists import Pages
 from scripts.bench.load import Sample
 from scripts.bench.options import Options
 from scripts.bench.population import MIXES, Population
-from scripts.bench.reporting import lists
+from scripts.bench.reporting import impact, lists
 
 ROOT = Path(__file__).resolve().parents[2]
 MET, MISSED, NOTHING_MEASURED = 0, 1, 2
@@ -58,6 +59,8 @@ def test_a_whole_run_of_200_users(tmp_path: Path) -> None:
 
     assert all(times["few_ms"] > 0 and times["many_ms"] > 0 for times in report["lists"].values())
     assert min(report["page_bytes"].values()) > 500
+    assert report["impact"]["large"]["users"] > report["impact"]["small"]["users"] > 0
+    assert report["impact"]["large"]["seconds"] > 0
 
     missed = sum(not goal["is_met"] for goal in report["goals"].values())
     assert list(report["goals"]) == [goal.code for goal in GOALS]
@@ -158,6 +161,12 @@ def test_figures_are_medians_in_milliseconds() -> None:
 
 
 NO_PAGES = Pages(1, 2, {}, {})
+NO_IMPACTS = Impacts(ImpactRun(1, 2_000, 0.5, 90), ImpactRun(1, 200, 0.25, 90))
+
+
+def test_an_impact_is_told_per_second_and_beside_the_small_crowd() -> None:
+    assert (NO_IMPACTS.ratio, NO_IMPACTS.large.per_second, NO_IMPACTS.large.seconds_per_100k) == (2, 4000, 25)
+    assert "customers of many users               2,000      0.50     4,000    90     2.00" in impact(NO_IMPACTS)
 
 
 def test_a_list_is_as_good_as_its_worst_case() -> None:
@@ -168,10 +177,14 @@ def test_a_list_is_as_good_as_its_worst_case() -> None:
 
 def test_a_goal_is_met_from_its_bound_on() -> None:
     goal = Goal("memory", "memory, MB", lambda run: run.client_mb, most=500)
-    assert goal.judged(Run([], {}, 500, NO_PAGES)).is_met
-    assert not goal.judged(Run([], {}, 501, NO_PAGES)).is_met
+    assert goal.judged(Run([], {}, 500, NO_PAGES, NO_IMPACTS)).is_met
+    assert not goal.judged(Run([], {}, 501, NO_PAGES, NO_IMPACTS)).is_met
     exact = Goal("statements", "statements", lambda run: run.statements["read"], least=1, most=1)
-    assert [exact.judged(Run([], {"read": n}, 0, NO_PAGES)).is_met for n in (0, 1, 2)] == [False, True, False]
+    assert [exact.judged(Run([], {"read": n}, 0, NO_PAGES, NO_IMPACTS)).is_met for n in (0, 1, 2)] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_the_goals_are_those_that_were_promised() -> None:
@@ -183,5 +196,6 @@ def test_the_goals_are_those_that_were_promised() -> None:
         "statements": (1, 1),
         "lists": (None, 3),
         "page_kb": (None, 60),
+        "impact": (None, 10),
         "client_mb": (None, 500),
     }
