@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
             "version_approval_names_content",
             "catalog_version",
             "UPDATE",
-            "NEW.approved_at IS NOT NULL AND (NEW.state = 'draft' OR NEW.digest = '')",
+            f"OLD.state NOT IN {FROZEN} AND NEW.approved_at IS NOT NULL AND (NEW.state = 'draft' OR NEW.digest = '')",
             "an approval is of a content, in review",
         ),
         refuse(

@@ -54,8 +54,8 @@ class TestWhatIsCompared:
             ("Module out", "superoffice.dash-cal", "shipped", ""),
             ("Module out", "superoffice.quote", "shipped", ""),
             ("Module out", "superoffice.quote-cal", "shipped", ""),
-            ("Out of set=", "quote-cal", "listed", ""),
             ("Out of set=", "dash-cal", "listed", ""),
+            ("Out of set=", "quote-cal", "listed", ""),
         ]
 
     def test_backwards_too(self, premium: Shop, aud: Account) -> None:
@@ -158,7 +158,7 @@ class TestWhatIsLeftOfIt:
             "Words",
             "Changelog",
             "changelog",
-            "",
+            "What is new.",
             "'=HYPERLINK(1)",
         ]
         assert draft.number is None

@@ -24,6 +24,7 @@ from catalog.models import (
     VersionModule,
     VersionRule,
 )
+from catalog.services import drafting, publishing
 from customers.actor import SYSTEM, Actor
 from customers.audit import record
 from customers.models import Account, AuditEvent
@@ -189,6 +190,28 @@ class TestPublishedVersions:
         }
         with pytest.raises(ProtectedError):
             rows[row]().delete()
+
+
+class TestApprovals:
+    @pytest.fixture
+    def approved(self, shop: Shop) -> Version:
+        draft = shop.draft(shop.common, grants={"email-limit": 900})
+        return publishing.approve(version=drafting.submit(version=draft, actor=SYSTEM, at=NOON), actor=SYSTEM, at=NOON)
+
+    @pytest.mark.parametrize("change", ["state = 'draft'", "digest = ''"])
+    def test_one_names_a_content_in_review(self, change: str, approved: Version) -> None:
+        refused(f"UPDATE catalog_version SET {change} WHERE id = %s", approved.pk, saying="of a content, in review")
+        sql(f"UPDATE catalog_version SET {change}, approved_at = NULL WHERE id = %s", approved.pk)
+
+    def test_nothing_else_is_published_under_it(self, approved: Version) -> None:
+        approved.state, approved.number, approved.content = Version.State.PUBLISHED, 2, {}
+        approved.published_at = approved.effective_from = NOON
+        was, approved.digest = approved.digest, "0" * 64
+        with pytest.raises(IntegrityError, match="what was approved is published"), transaction.atomic():
+            approved.save()
+        approved.digest = was
+        approved.save()
+        refused("UPDATE catalog_version SET approved_at = NULL WHERE id = %s", approved.pk, saying="stays as it is")
 
 
 class TestAuditTrail:

@@ -43,6 +43,7 @@ def root_client(db: Any, root: Account) -> Client:
         "/admin/",
         "/admin/catalog/plan/",
         "/admin/catalog/feature/add/",
+        "/admin/catalog/version/compare/sales-premium/",
     ],
 )
 def test_styles_and_scripts_of_ours_stay_light(page: str, root_client: Client) -> None:
@@ -58,5 +59,6 @@ def test_pages_load_every_style_and_script_there_is(root_client: Client) -> None
     ours = {str(path.relative_to(static)) for path in static.glob("*/*") if path.suffix in {".css", ".js"}}
     pages = ["/portal/fjordlys/", "/portal/fjordlys/users/", "/plans/", "/styleguide/", "/admin/catalog/feature/add/"]
     pages += ["/catalog/compatibility/", "/audit/"]
+    pages += ["/admin/catalog/version/compare/sales-premium/"]
     loaded = {match["path"] for page in pages for match in ASSET.finditer(root_client.get(page).text)}
     assert loaded == ours
