@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from catalog.content import diff
 from catalog.document import BadDocument, CatalogDocument, Source, parse
 from catalog.errors import CatalogChangedSince
+from catalog.management.commands.catalog import Command
 from catalog.models import Feature, FeatureGroup, Module, Offer, Solution, Tier, Version
 from catalog.services import drafting, publishing
 from catalog.services.applying import apply_document
@@ -169,6 +171,22 @@ def test_a_plan_of_many_takes_no_more_queries_than_one_of_few() -> None:
 
     apply(HELPDESK)
     assert queries(400) == queries(20)
+
+
+def test_what_follows_a_scheduled_version_waits_for_it() -> None:
+    apply(HELPDESK)
+    draft = drafting.draft_from(offer=Offer.objects.get(code="low"), actor=SYSTEM, at=NOON)
+    drafting.set_grants(version=draft, grants={"answers": True, "space": 6}, actor=SYSTEM, at=NOON)
+    drafting.update_draft(version=draft, changelog="A little more.", actor=SYSTEM, at=NOON)
+    publishing.publish(version=draft, actor=SYSTEM, at=NOON, effective_from=LATER)
+    text = HELPDESK.replace("space: 5", "space: 7")
+    planned = plan(text, at=NOON)
+    assert actions(planned) == {"low": "drafted"}  # high includes the one that is in effect
+    result = apply(text, at=NOON)
+    assert [(offer.code, offer.number) for offer in result.offers] == [("low", 3)]
+    assert newest("low").effective_from == LATER
+    assert plan(text, at=NOON).is_published
+    assert actions(plan(text, at=LATER)) == {"high": "drafted"}
 
 
 # ── Renames ─────────────────────────────────────────────────────────────────
@@ -335,6 +353,24 @@ def test_colours_are_for_terminals_that_want_them(file: Path, monkeypatch: pytes
     assert "\x1b" not in printed(no_color=True) + run(file)[1]
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in printed()
+    assert "\x1b[32m+ owner" in run(file, force_color=True)[1]
+
+
+def manage(*arguments: object) -> tuple[int, str]:
+    """Returns how `manage.py catalog …` ends on a command line, and what argparse says."""
+    said = StringIO()
+    with redirect_stderr(said), pytest.raises(SystemExit) as end:
+        Command().run_from_argv(["manage.py", "catalog", *map(str, arguments)])
+    return int(str(end.value.code)), said.getvalue()
+
+
+def test_arguments_that_make_no_sense_are_no_changes(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert manage("plan", file)[0] == 2
+    assert "+ owner SUPEROFFICE" in capsys.readouterr().out
+    for arguments in (["plan"], ["plan", file, "--publich"], ["plann", file]):
+        code, said = manage(*arguments)
+        assert code == 1
+        assert said.startswith("usage: manage.py catalog")
 
 
 def test_machines_get_it_as_json(file: Path) -> None:

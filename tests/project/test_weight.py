@@ -31,6 +31,7 @@ def root_client(db: Any, root: Account) -> Client:
     [
         "/",
         "/plans/",
+        "/catalog/files/",
         "/portal/",
         "/portal/fjordlys/",
         "/portal/fjordlys/users/",
