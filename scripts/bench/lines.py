@@ -8,6 +8,7 @@ from random import Random
 from statistics import median
 from typing import Any
 
+from scripts.bench.filing import Files
 from scripts.bench.lists import Pages
 from scripts.bench.load import Sample, get
 from scripts.bench.population import Population
@@ -106,6 +107,7 @@ class Run:
     statements: Mapping[str, int]
     client_mb: int
     pages: Pages
+    files: Files
 
     @property
     def generator_share(self) -> float:
@@ -180,5 +182,6 @@ GOALS = (
     ),
     Goal("lists", "heaviest list, many rows : few rows", lambda run: run.pages.worst_list, most=3),
     Goal("page_kb", "heaviest page as sent when warm, kB", lambda run: run.pages.heaviest_page / 1000, most=60),
+    Goal("plan_to_yaml", "plan of a catalog file : its YAML alone", lambda run: run.files.worst_plan, most=25),
     Goal("client_mb", "memory of the client that builds, MB", lambda run: run.client_mb, most=500),
 )

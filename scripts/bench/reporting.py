@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from scripts.bench.filing import Files
 from scripts.bench.lines import Figures, Run, Verdict
 from scripts.bench.lists import Pages
 from scripts.bench.options import Options
@@ -38,6 +39,18 @@ def lists(pages: Pages) -> str:
     rows += [f"{label:<34}{a:>14.1f}{b:>14.1f}{b / a:>9.2f}" for label, (a, b) in pages.lists.items()]
     sizes = ", ".join(f"{label} {size / 1000:.1f}" for label, size in pages.bytes.items())
     return "\n".join(rows) + f"\nkB sent when warm: {sizes}."
+
+
+def files(found: Files) -> str:
+    """Returns one row per database: what planning a catalog file takes, beside reading its YAML alone."""
+    title = f"catalog file, {found.features:,} features"
+    rows = [f"{title:<34}{'YAML, s':>9}{'same, s':>9}{'news, s':>9}{'of YAML':>9}{'features/s':>12}"]
+    rows += [
+        f"{label:<34}{taken['yaml']:>9.2f}{taken['nothing']:>9.2f}{taken['everything']:>9.2f}"
+        f"{taken['everything'] / taken['yaml']:>9.1f}{found.features / taken['everything']:>12,.0f}"
+        for label, taken in found.seconds.items()
+    ]
+    return "\n".join(rows)
 
 
 def goals(verdicts: Sequence[Verdict]) -> str:
@@ -92,6 +105,10 @@ def document(
             for label, (few, many) in run.pages.lists.items()
         },
         "page_bytes": dict(run.pages.bytes),
+        "catalog_file": {
+            "features": run.files.features,
+            "seconds": {label: dict(taken) for label, taken in run.files.seconds.items()},
+        },
         "goals": {each.goal.code: each.as_json() for each in verdicts},
     }
 

@@ -174,7 +174,9 @@ def test_what_could_not_be_carried_along_is_refused_before_anybody_confirms(
     assert "Together these files are too large" in words(answer)
 
 
-@pytest.mark.parametrize(("who", "status"), [("pia", 200), ("paul", 200), ("cara", 403), ("aud", 403), ("kari", 403), (None, 302)])
+@pytest.mark.parametrize(
+    ("who", "status"), [("pia", 200), ("paul", 200), ("cara", 403), ("aud", 403), ("kari", 403), (None, 302)]
+)
 def test_it_is_for_those_who_may_draft(who: str | None, status: int, request: pytest.FixtureRequest) -> None:
     visitor = as_(request.getfixturevalue(who)) if who else Client()
     assert visitor.get(PAGE).status_code == visitor.get(DOWNLOAD).status_code == status

@@ -262,7 +262,10 @@ def test_a_published_code_stays() -> None:
         ("groups: {more: {was: main, name: X}}", "There are both 'main' and 'more' by now"),
         ("groups: {x: {was: [main], name: X}}", "one word is needed"),
         ("owners: {ACME: {was: OTHER, name: Acme}}", "Nothing is known by the key 'was'"),
-        ("owners: {ACME: {name: A}}\nmodules: {acme.x: {was: desk, type: site, description: X}}", "stays with its owner"),
+        (
+            "owners: {ACME: {name: A}}\nmodules: {acme.x: {was: desk, type: site, description: X}}",
+            "stays with its owner",
+        ),
         ("groups: {x: {was: main, name: X}}\nfeatures: {y: {name: Y, group: main}}", "There is no group 'main'."),
         ("add_ons: {x: {was: high, name: X, scope: user, for_sale: false}}", "'x' is a plan already, and stays one."),
     ],
@@ -271,6 +274,31 @@ def test_a_rename_that_makes_no_sense_is_a_fault(lines: str, words: str) -> None
     apply(HELPDESK, publish=False)
     (fault,) = faults_of(part(lines))
     assert words in fault
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        (
+            "help: {name",
+            "help: {nmae: x, name",
+            "solutions.help.nmae: Nothing is known by the key 'nmae'. Did you mean 'name'?",
+        ),
+        (
+            "Charts, group",
+            "Charts, colour: red, group",
+            "features.charts.colour: Nothing is known by the key 'colour'.",
+        ),
+        ("few: {name", "few: {was: some, name", "features.charts.choices.few.was: Nothing is known by the key 'was'."),
+        ("{name: Pack,", "{name: Pack, tier: low,", "add_ons.pack.tier: Nothing is known by the key 'tier'."),
+        ("groups:", "group: {}\ngroups:", "group: Nothing is known by the key 'group'. Did you mean 'groups'?"),
+    ],
+)
+def test_unknown_keys_are_faults_wherever_they_stand(was: str, now: str, words: str) -> None:
+    text = HELPDESK.replace(was, now, 1)
+    (fault,) = faults_of(text)
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if now.splitlines()[0] in line)
+    assert fault.startswith(f"file-1.yaml:{line}: {words}")
 
 
 # ── The command ─────────────────────────────────────────────────────────────
@@ -302,7 +330,9 @@ def test_on_the_applied_seed_there_is_nothing_to_do() -> None:
 def test_changes_end_with_two_and_are_told(file: Path) -> None:
     apply(HELPDESK)
     text = HELPDESK.replace("space: 5", "space: 50").replace("name: Charts", "name: Pictures")
-    file.write_text(text.replace("max_quantity: 3, ", "").replace("more: {name: More}", "more: {name: More}\n  x: {name: X}"))
+    file.write_text(
+        text.replace("max_quantity: 3, ", "").replace("more: {name: More}", "more: {name: More}\n  x: {name: X}")
+    )
     code, out, err = run(file)
     assert (code, err) == (2, "")
     assert out.splitlines() == [
