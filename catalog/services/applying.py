@@ -1,6 +1,6 @@
 """The catalog as code: files are read, made definitions and drafts, and the drafts published. All of it, or nothing.
 
-Rules K-1 to K-6 of docs/catalog.md. What the files don't name is left alone; applying them twice changes nothing.
+Rules K-1 to K-12 of docs/catalog.md. What the files don't name is left alone; applying them twice changes nothing.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import sys
 from scripts import debian, postgres
 from scripts.bench import reporting
 from scripts.bench.databases import Databases
+from scripts.bench.filing import measure_files
 from scripts.bench.impact import measure_impact
 from scripts.bench.lines import GOALS, LINES, Run, figures_of
 from scripts.bench.lists import measure_pages
@@ -39,12 +40,13 @@ def bench(options: Options) -> int:
             rounds, memory = measure(sites, options)
             impacts = measure_impact(sites)
             pages = measure_pages(databases, options)
+            files = measure_files(databases, options)
         finally:
             if not options.keep:
                 for name in options.databases.values():
                     databases.drop(name)
     client_mb = max(site.contents.client_mb for site in sites.values())
-    run = Run(rounds, sites["large"].statements, client_mb, pages, impacts)
+    run = Run(rounds, sites["large"].statements, client_mb, pages, impacts, files)
     figures = [figures_of(line, rounds, sites[line.crowd].statements) for line in LINES]
     verdicts = [goal.judged(run) for goal in GOALS]
     report = reporting.document(options, sites, figures, verdicts, memory, run)
@@ -54,6 +56,7 @@ def bench(options: Options) -> int:
         reporting.notes(report),
         reporting.lists(pages),
         reporting.impact(impacts),
+        reporting.files(files),
         reporting.goals(verdicts),
     )
     print("\n" + "\n\n".join(parts) + f"\n\nWritten to {options.output}.", flush=True)

@@ -8,6 +8,7 @@ from random import Random
 from statistics import median
 from typing import Any
 
+from scripts.bench.filing import Files
 from scripts.bench.impact import Impacts
 from scripts.bench.lists import Pages
 from scripts.bench.load import Sample, get
@@ -108,6 +109,7 @@ class Run:
     client_mb: int
     pages: Pages
     impacts: Impacts
+    files: Files
 
     @property
     def generator_share(self) -> float:
@@ -183,5 +185,6 @@ GOALS = (
     Goal("lists", "heaviest list, many rows : few rows", lambda run: run.pages.worst_list, most=3),
     Goal("page_kb", "heaviest page as sent when warm, kB", lambda run: run.pages.heaviest_page / 1000, most=60),
     Goal("impact", "impact of 100,000 users, s", lambda run: run.impacts.large.seconds_per_100k, most=10),
+    Goal("plan_to_yaml", "plan of a catalog file : its YAML alone", lambda run: run.files.worst_plan, most=25),
     Goal("client_mb", "memory of the client that builds, MB", lambda run: run.client_mb, most=500),
 )

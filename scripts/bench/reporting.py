@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from scripts.bench.filing import Files
 from scripts.bench.impact import Impacts
 from scripts.bench.lines import Figures, Run, Verdict
 from scripts.bench.lists import Pages
@@ -47,6 +48,18 @@ def impact(impacts: Impacts) -> str:
     for label, run in (("customers of many users", impacts.large), ("customers of few users", impacts.small)):
         row = f"{label:<34}{run.users:>9,}{run.seconds:>10.2f}{run.per_second:>10,.0f}{run.memory_mb:>6}"
         rows.append(row + (f"{impacts.ratio:>9.2f}" if run is impacts.large else f"{1:>9.2f}"))
+    return "\n".join(rows)
+
+
+def files(found: Files) -> str:
+    """Returns one row per database: what planning a catalog file takes, beside reading its YAML alone."""
+    title = f"catalog file, {found.features:,} features"
+    rows = [f"{title:<34}{'YAML, s':>9}{'same, s':>9}{'news, s':>9}{'of YAML':>9}{'features/s':>12}"]
+    rows += [
+        f"{label:<34}{taken['yaml']:>9.2f}{taken['nothing']:>9.2f}{taken['everything']:>9.2f}"
+        f"{taken['everything'] / taken['yaml']:>9.1f}{found.features / taken['everything']:>12,.0f}"
+        for label, taken in found.seconds.items()
+    ]
     return "\n".join(rows)
 
 
@@ -103,6 +116,10 @@ def document(
         },
         "impact": {"large": run.impacts.large.as_json(), "small": run.impacts.small.as_json()},
         "page_bytes": dict(run.pages.bytes),
+        "catalog_file": {
+            "features": run.files.features,
+            "seconds": {label: dict(taken) for label, taken in run.files.seconds.items()},
+        },
         "goals": {each.goal.code: each.as_json() for each in verdicts},
     }
 

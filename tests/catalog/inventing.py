@@ -24,6 +24,7 @@ from catalog.kinds import KINDS, UNLIMITED, Value
 OWN = "SUPEROFFICE"
 HERE = Place("", 1, 1, "")
 CODES = ("a", "no", "null", "365", "1.5", "2026-01-01", "0x1f", "on", "x-y", "true", "1_000", "12e3", "b.c", "none-of")
+MODULES = ("a", "null", "no", "a b", "365", "z-cal")
 WORDS = (
     "yes",
     "null",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from catalog.content import diff
 from catalog.document import BadDocument, CatalogDocument, Source, parse
 from catalog.errors import CatalogChangedSince
+from catalog.management.commands.catalog import Command
 from catalog.models import Feature, FeatureGroup, Module, Offer, Solution, Tier, Version
 from catalog.services import drafting, publishing
 from catalog.services.applying import apply_document
@@ -171,6 +173,22 @@ def test_a_plan_of_many_takes_no_more_queries_than_one_of_few() -> None:
     assert queries(400) == queries(20)
 
 
+def test_what_follows_a_scheduled_version_waits_for_it() -> None:
+    apply(HELPDESK)
+    draft = drafting.draft_from(offer=Offer.objects.get(code="low"), actor=SYSTEM, at=NOON)
+    drafting.set_grants(version=draft, grants={"answers": True, "space": 6}, actor=SYSTEM, at=NOON)
+    drafting.update_draft(version=draft, changelog="A little more.", actor=SYSTEM, at=NOON)
+    publishing.publish(version=draft, actor=SYSTEM, at=NOON, effective_from=LATER)
+    text = HELPDESK.replace("space: 5", "space: 7")
+    planned = plan(text, at=NOON)
+    assert actions(planned) == {"low": "drafted"}  # high includes the one that is in effect
+    result = apply(text, at=NOON)
+    assert [(offer.code, offer.number) for offer in result.offers] == [("low", 3)]
+    assert newest("low").effective_from == LATER
+    assert plan(text, at=NOON).is_published
+    assert actions(plan(text, at=LATER)) == {"high": "drafted"}
+
+
 # ── Renames ─────────────────────────────────────────────────────────────────
 
 RENAMED = (
@@ -244,7 +262,10 @@ def test_a_published_code_stays() -> None:
         ("groups: {more: {was: main, name: X}}", "There are both 'main' and 'more' by now"),
         ("groups: {x: {was: [main], name: X}}", "one word is needed"),
         ("owners: {ACME: {was: OTHER, name: Acme}}", "Nothing is known by the key 'was'"),
-        ("owners: {ACME: {name: A}}\nmodules: {acme.x: {was: desk, type: site, description: X}}", "stays with its owner"),
+        (
+            "owners: {ACME: {name: A}}\nmodules: {acme.x: {was: desk, type: site, description: X}}",
+            "stays with its owner",
+        ),
         ("groups: {x: {was: main, name: X}}\nfeatures: {y: {name: Y, group: main}}", "There is no group 'main'."),
         ("add_ons: {x: {was: high, name: X, scope: user, for_sale: false}}", "'x' is a plan already, and stays one."),
     ],
@@ -253,6 +274,31 @@ def test_a_rename_that_makes_no_sense_is_a_fault(lines: str, words: str) -> None
     apply(HELPDESK, publish=False)
     (fault,) = faults_of(part(lines))
     assert words in fault
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        (
+            "help: {name",
+            "help: {nmae: x, name",
+            "solutions.help.nmae: Nothing is known by the key 'nmae'. Did you mean 'name'?",
+        ),
+        (
+            "Charts, group",
+            "Charts, colour: red, group",
+            "features.charts.colour: Nothing is known by the key 'colour'.",
+        ),
+        ("few: {name", "few: {was: some, name", "features.charts.choices.few.was: Nothing is known by the key 'was'."),
+        ("{name: Pack,", "{name: Pack, tier: low,", "add_ons.pack.tier: Nothing is known by the key 'tier'."),
+        ("groups:", "group: {}\ngroups:", "group: Nothing is known by the key 'group'. Did you mean 'groups'?"),
+    ],
+)
+def test_unknown_keys_are_faults_wherever_they_stand(was: str, now: str, words: str) -> None:
+    text = HELPDESK.replace(was, now, 1)
+    (fault,) = faults_of(text)
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if now.splitlines()[0] in line)
+    assert fault.startswith(f"file-1.yaml:{line}: {words}")
 
 
 # ── The command ─────────────────────────────────────────────────────────────
@@ -284,7 +330,9 @@ def test_on_the_applied_seed_there_is_nothing_to_do() -> None:
 def test_changes_end_with_two_and_are_told(file: Path) -> None:
     apply(HELPDESK)
     text = HELPDESK.replace("space: 5", "space: 50").replace("name: Charts", "name: Pictures")
-    file.write_text(text.replace("max_quantity: 3, ", "").replace("more: {name: More}", "more: {name: More}\n  x: {name: X}"))
+    file.write_text(
+        text.replace("max_quantity: 3, ", "").replace("more: {name: More}", "more: {name: More}\n  x: {name: X}")
+    )
     code, out, err = run(file)
     assert (code, err) == (2, "")
     assert out.splitlines() == [
@@ -337,6 +385,24 @@ def test_colours_are_for_terminals_that_want_them(file: Path, monkeypatch: pytes
     assert "\x1b" not in printed(no_color=True) + run(file)[1]
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in printed()
+    assert "\x1b[32m+ owner" in run(file, force_color=True)[1]
+
+
+def manage(*arguments: object) -> tuple[int, str]:
+    """Returns how `manage.py catalog …` ends on a command line, and what argparse says."""
+    said = StringIO()
+    with redirect_stderr(said), pytest.raises(SystemExit) as end:
+        Command().run_from_argv(["manage.py", "catalog", *map(str, arguments)])
+    return int(str(end.value.code)), said.getvalue()
+
+
+def test_arguments_that_make_no_sense_are_no_changes(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert manage("plan", file)[0] == 2
+    assert "+ owner SUPEROFFICE" in capsys.readouterr().out
+    for arguments in (["plan"], ["plan", file, "--publich"], ["plann", file]):
+        code, said = manage(*arguments)
+        assert code == 1
+        assert said.startswith("usage: manage.py catalog")
 
 
 def test_machines_get_it_as_json(file: Path) -> None:

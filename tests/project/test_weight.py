@@ -32,6 +32,7 @@ def root_client(db: Any, root: Account) -> Client:
         "/",
         "/plans/",
         "/catalog/compatibility/",
+        "/catalog/files/",
         "/portal/",
         "/portal/fjordlys/",
         "/portal/fjordlys/users/",
