@@ -196,6 +196,9 @@ def test_who_may_look(sold: Shop, pia: Account, kari: Account) -> None:
     assert "/admin/catalog/version/" in ours
     assert "/admin/catalog/version/" not in customers, "a link that they may not follow"
     assert "at most 50" in customers
+    assert "given to somebody without" not in customers
+    rows = asked(as_(kari), format="json").json()["add_ons"]
+    assert [row["code"] for row in rows if "findings" in row] == []
     assert f'href="{PAGE}"' in customers, "it is in their navigation"
 
 

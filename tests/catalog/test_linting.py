@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -74,6 +75,7 @@ def test_a_warning_refuses_nothing_and_stays_to_be_seen(shop: Shop, add_ons: dic
     [
         ("never published", ("fresh",), "CEP needs FRESH, but nothing of it has been published."),
         ("not for sale", ("common",), "CEP needs Common, but it is not for sale."),
+        ("scheduled", ("soon",), "CEP needs SOON, but it is on sale only from 2026-01-06 12:00 UTC."),
         ("retired", ("forms",), "CEP needs FORMS, but all of it was retired."),
         (
             "of a tier that is not sold",
@@ -87,6 +89,8 @@ def test_why_nobody_can_buy_what_it_needs(
 ) -> None:
     TierFactory(code="gold", rank=9)
     AddOnFactory(code="fresh", name="FRESH")
+    soon = AddOnFactory(code="soon", name="SOON")
+    shop.publish(soon, grants={"ai-feature": True}, effective_from=NOON + timedelta(days=1))
     publishing.retire(version=Version.objects.get(offer=add_ons["forms"]), **WHO)
     draft = shop.draft(add_ons["cep"], grants={"cep-feature": True}, needs=needs, max_quantity=1)
     assert message in [finding.message for finding in lint_version(version=draft, at=NOON)]
