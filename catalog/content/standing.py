@@ -185,7 +185,8 @@ def _first_clash(together: Mapping[str, Chain], shelf: Shelf) -> Clash | None:
     present = [shelf.get(code) for code in together]
     for member in present:
         for target in member.excludes:
-            for other in present:
+            named = present if tier_of(target) else [shelf.get(target)] if target in together else []
+            for other in named:
                 if other.code != member.code and hits(target, other):
                     return Clash(together[member.code], target, together[other.code])
     return None
