@@ -81,7 +81,7 @@ def test_everybody_is_led_to_what_they_may_open(pia: Account, aud: Account, kari
     assert "Figures" in titles(pia)
     assert "Audit trail" not in titles(pia)
     assert {"Audit trail", "API clients"} <= set(titles(aud))
-    assert titles(kari) == ["Home", "Search", "Compare plans", "API documentation"]
+    assert titles(kari) == ["Home", "Search", "Compare plans", "Compatibility", "API documentation"]
     assert "Accounts" in titles(root)
 
 
