@@ -25,9 +25,7 @@ def test_the_seed_has_nothing_odd(db: Any) -> None:
     versions = Version.objects.select_related("offer")
     assert versions.count() == Offer.objects.count()
     assert {
-        str(version): found
-        for version in versions
-        if (found := lint_version(version=version, at=timezone.now()))
+        str(version): found for version in versions if (found := lint_version(version=version, at=timezone.now()))
     } == {}
 
 
