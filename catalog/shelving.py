@@ -60,13 +60,13 @@ def _with_version(known: OnShelf, parts: Any, values: Mapping[str, Value]) -> On
 
 def _why_not(at: datetime) -> dict[str, str]:
     """Returns why what was published isn't on sale at `at`, for those that it holds of, in words."""
-    rows = Version.objects.frozen().order_by("effective_from").values_list("offer__code", "effective_from")
+    rows = Version.objects.frozen().order_by("-effective_from").values_list("offer__code", "effective_from", "state")
     found: dict[str, str] = {}
-    for code, effective_from in rows:
-        if effective_from > at and found.get(code) is None:
+    for code, effective_from, state in rows:  # the earliest to come has the last word, then what is over
+        if effective_from > at and state == Version.State.PUBLISHED:
             found[code] = f"it is on sale only from {effective_from:%Y-%m-%d %H:%M} UTC"
-        elif effective_from <= at:
-            found[code] = "all of it was retired"
+        else:
+            found.setdefault(code, "all of it was retired")
     return found
 
 

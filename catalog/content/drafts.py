@@ -59,8 +59,8 @@ class DraftFacts:
     """A draft and all that decides what it comes to. Modules are named `owner.module`.
 
     `modules` holds every module of the catalog, `counterparts` per user module the site modules that some feature or
-    choice pairs it with, `positions` the place of every feature, `include_graph` what each frozen version took in, `shelf` all that
-    is sold beside it (empty where the draft has no rules: they are what it is for).
+    choice pairs it with, `positions` the place of every feature, `include_graph` what each frozen version took in,
+    `shelf` all that is sold beside it (empty where the draft has no rules: they are what it is for).
     """
 
     offer: OfferContent

@@ -150,6 +150,9 @@ def _implies(one: str, other: str, shelf: Shelf) -> bool:
 
 def others_can_still_be_bought(case: Case) -> Iterator[Finding]:
     """E-9: it doesn't put an end to the sale of something else."""
+    was, now = case.before.get(case.offer.code), case.offer
+    if (was.needs, was.excludes, was.tier) == (now.needs, now.excludes, now.tier):
+        return
     for other in case.shelf.offers.values():
         if other.lacks or other.code == case.offer.code:
             continue

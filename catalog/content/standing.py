@@ -100,18 +100,24 @@ class Shelf:
 class Clash:
     """Why things can't stand together: `chain` leads to the one whose rule `target` stands against `other`.
 
-    For a need that nothing can meet, `other` is empty and `tried` has what would, each with why it can't.
+    `other` is brought in by a chain of its own. For a need that nothing can meet there is none, and `tried` has what
+    would meet it, each with why it can't.
     """
 
     chain: Chain
     target: str
-    other: str = ""
+    other_chain: Chain = ()
     tried: tuple[tuple[str, Clash], ...] = ()
+
+    @property
+    def other(self) -> str:
+        return self.other_chain[-1] if self.other_chain else ""
 
     def in_words(self, shelf: Shelf) -> str:
         """Returns the whole story in one sentence, without a full stop."""
-        *before, last = self.chain
-        told = [f"{shelf.name(one)} needs {shelf.name(next_one)}" for one, next_one in pairs((*before, last))]
+        last = self.chain[-1]
+        steps = dict.fromkeys((*pairs(self.chain), *pairs(self.other_chain)))
+        told = [f"{shelf.name(one)} needs {shelf.name(other)}" for one, other in steps]
         names = shelf.names
         if not self.other:
             wanted = in_words(self.target, "needs", names)
@@ -179,7 +185,8 @@ def _first_clash(together: Mapping[str, Chain], shelf: Shelf) -> Clash | None:
     present = [shelf.get(code) for code in together]
     for member in present:
         for target in member.excludes:
-            for other in present:
+            named = present if tier_of(target) else [shelf.get(target)] if target in together else []
+            for other in named:
                 if other.code != member.code and hits(target, other):
-                    return Clash(together[member.code], target, other.code)
+                    return Clash(together[member.code], target, together[other.code])
     return None

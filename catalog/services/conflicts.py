@@ -9,7 +9,8 @@ from typing import Any, Final
 from django.db.models import Q
 
 from catalog.document import CatalogDocument, Entry, Fault, FeatureEntry, ModuleEntry
-from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier, Version
+from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier, Version, VersionFeature
+from catalog.targets import tier_of
 
 MODULE_TYPES: Final = {"site": Module.Type.SITE, "satellite": Module.Type.SATELLITE, "user": Module.Type.USER}
 
@@ -48,14 +49,15 @@ def _published_codes(document: CatalogDocument) -> Iterator[Fault]:
 
 
 def _codes_in(content: Any) -> dict[str, set[str | None]]:
-    offer, features = content["offer"], content["features"]
+    offer, features, rules = content["offer"], content["features"], content["rules"]
+    targets = {*rules["needs"], *rules["excludes"]}
     return {
         "module": {*content["modules"], content["module"], *_carriers(features.values())},
-        "tier": {offer["tier"]},
+        "tier": {offer["tier"], *filter(None, map(tier_of, targets))},
         "solution": set(offer["solutions"]),
         "group": {feature["group"] for feature in features.values()},
         "feature": set(features),
-        "offer": {offer["code"]},
+        "offer": {offer["code"], *(target for target in targets if tier_of(target) is None)},
     }
 
 

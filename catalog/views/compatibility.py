@@ -8,7 +8,7 @@ plans. `?format=csv` gives the same as a table; `?format=json` as data:
      "add_ons": [{"code", "name", "version", "scope": "site" or "user", "max_quantity",
                   "needs": [code or tier:CODE], "excludes": [code or tier:CODE],
                   "cells": {column code: {"state", "reason"}},
-                  "findings": [{"code", "severity", "path", "message"}]}]}
+                  and for our own people "findings": [{"code", "severity", "path", "message"}]}]}
 
 `state` is `itself`, `excluded`, `needed`, `meets` (a need of a tier), `needs_it`, `lowers`, `no_effect` or `along`.
 A day or solution that can't be read: 400 and `{"errors": {"on": sentence}}`; the page says so beside the field.
@@ -111,15 +111,19 @@ class CompatibilityPage(LoginRequiredMixin, View):
         if wanted in ("json", "csv") and question.errors:
             return JsonResponse({"errors": question.errors}, status=400)
         if wanted == "json":
-            return JsonResponse(data_of(question, found))
+            return JsonResponse(data_of(question, found, is_ours=self._is_ours))
         if wanted == "csv":
             return _csv(question, found)
         return render(request, "catalog/compatibility.html", self._context(request, question, found))
 
-    def _context(self, request: HttpRequest, question: Question, found: Compatibility) -> dict[str, Any]:
+    @property
+    def _is_ours(self) -> bool:
+        """Whether whoever looks works on the catalog's side: they may open versions, and see what is odd."""
         account = self.access.actor.account
-        is_ours = account is not None and account.is_staff and self.access.allows(SCOPE)
-        names = found.shelf.names
+        return account is not None and account.is_staff and self.access.allows(SCOPE)
+
+    def _context(self, request: HttpRequest, question: Question, found: Compatibility) -> dict[str, Any]:
+        names, is_ours = found.shelf.names, self._is_ours
         return {
             "question": question,
             "found": found,
@@ -145,8 +149,8 @@ def _page(code: str, found: Compatibility, is_ours: bool) -> int | None:
     return found.pages.get(code) if is_ours else None
 
 
-def data_of(question: Question, found: Compatibility) -> dict[str, Any]:
-    """Returns the grid as the docstring of this module describes it."""
+def data_of(question: Question, found: Compatibility, *, is_ours: bool) -> dict[str, Any]:
+    """Returns the grid as the docstring of this module describes it; what is odd is for our own people."""
     return {
         "on": question.day.isoformat(),
         "solution": question.solution or None,
@@ -171,7 +175,7 @@ def data_of(question: Question, found: Compatibility) -> dict[str, Any]:
                 "needs": row.offer.needs,
                 "excludes": row.offer.excludes,
                 "cells": {cell.column: {"state": cell.state, "reason": cell.reason} for cell in row.cells},
-                "findings": [asdict(finding) for finding in row.findings],
+                **({"findings": [asdict(finding) for finding in row.findings]} if is_ours else {}),
             }
             for row in found.rows
         ],

@@ -11,7 +11,8 @@ agree on. `?format=json` gives the same as data:
         {"code", "name", "description", "kind", "counts", "differs",
          "values": {plan code: {"value", "text", and for limits "unlimited"}, or null where the plan lacks it}}]}],
      "add_ons": [{"code", "name", "description", "version", "since", "changelog", "scope": "site" or "user",
-                  "needs": [code or tier:CODE], "excludes": [the same], "max_quantity", "features": [{"name", "value", "text", …}]}]}
+                  "needs": [code or tier:CODE], "excludes": [the same], "max_quantity",
+                  "features": [{"name", "value", "text", …}]}]}
 
 A day or solution that can't be read: 400 and `{"errors": {"on": sentence}}`; the page says so beside the field. Codes
 in `show` that are not on offer are told in `not_on_offer`.

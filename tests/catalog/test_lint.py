@@ -102,7 +102,7 @@ CASES: dict[str, tuple[DraftFacts, tuple[OnShelf, ...], list[tuple[str, str, str
             (
                 "rules_cannot_be_met",
                 "rules.needs.ai",
-                "Cep needs Ai, and Ai excludes Forms. So nobody could ever buy Cep.",
+                "Cep needs Ai, and Cep needs Forms, and Ai excludes Forms. So nobody could ever buy Cep.",
             )
         ],
     ),
@@ -113,7 +113,7 @@ CASES: dict[str, tuple[DraftFacts, tuple[OnShelf, ...], list[tuple[str, str, str
             (
                 "rules_cannot_be_met",
                 "rules.excludes.tier:essentials",
-                "Cep excludes Low, a plan of tier Essentials. So nobody could ever buy Cep.",
+                "Cep needs Low, and Cep excludes Low, a plan of tier Essentials. So nobody could ever buy Cep.",
             )
         ],
     ),

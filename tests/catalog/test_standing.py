@@ -82,7 +82,7 @@ def test_a_clash_is_found_where_no_combination_works_and_nowhere_else(drawn: She
 
 def assert_true(clash: Clash, drawn: Shelf) -> None:
     """Asserts that each step of the story stands in the rules."""
-    for one, other in pairwise(clash.chain):
+    for one, other in (*pairwise(clash.chain), *pairwise(clash.other_chain)):
         assert other in drawn.offers[one].needs
     last = drawn.offers[clash.chain[-1]]
     if clash.other:
@@ -113,7 +113,7 @@ def test_what_is_brought_in_is_needed_step_by_step(drawn: Shelf) -> None:
         ),
         (
             [add_on("a", ("b",), ("tier:low",)), plan("b", "low")],
-            "A excludes B, a plan of tier Low",
+            "A needs B, and A excludes B, a plan of tier Low",
         ),
         (
             [add_on("a", ("tier:high",), ("b",)), plan("b", "high"), plan("c", "low")],
