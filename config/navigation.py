@@ -16,6 +16,7 @@ from customers.access import Access, access_of
 from licensing.portal.gate import has_choice
 from licensing.portal.impact import may_see_impact
 from licensing.portal.trail import may_read_trail
+from licensing.portal.workbench import may_see_workbench
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -41,6 +42,7 @@ class Group:
 _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "": (("Home", "home"), ("Search", "search")),
     "Catalog": (
+        ("Workbench", "workbench"),
         ("Compare plans", "plans"),
         ("Plans", "catalog.Plan"),
         ("Add-ons", "catalog.AddOn"),
@@ -74,6 +76,7 @@ _OPEN_TO: Final[dict[str, Callable[[Access], bool]]] = {
     "impact": may_see_impact,
     "catalog_files": lambda access: access.allows("catalog:draft"),
     "audit": may_read_trail,
+    "workbench": may_see_workbench,
     "figures": lambda access: access.allows("customers:read"),
 }
 _OPEN_TO_ALL: Final = frozenset({"plans"})  # signed in or not
