@@ -48,8 +48,8 @@ def preview_context(version: Any, *, at: datetime) -> Context:
 
 def _life(version: Any) -> Context:
     steps = steps_of(version)
-    said = list(version.comments.all())
-    return {"steps": steps, "comments": said, "last_said": next((step for step in reversed(steps) if step.reason), None)}
+    said = next((step for step in reversed(steps) if step.reason), None)
+    return {"steps": steps, "last_said": said, "comments": list(version.comments.all())}
 
 
 def planned(version: Any, at: datetime) -> datetime:

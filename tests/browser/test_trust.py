@@ -32,7 +32,7 @@ def look(page: Page, axe: Callable[[Page], None]) -> None:
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]  # one of two
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             axe(page)
     page.set_viewport_size({"width": 1360, "height": 900})
 

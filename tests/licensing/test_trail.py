@@ -73,7 +73,8 @@ class World:
         """A draft whose base has been superseded."""
         begun = self.draft
         Version.objects.filter(pk=begun.pk).update(base=None)
-        return Version.objects.get(pk=begun.pk)
+        found: Version = Version.objects.get(pk=begun.pk)
+        return found
 
     @property
     def document(self) -> CatalogDocument:
