@@ -17,6 +17,7 @@ from licensing.portal.gate import has_choice
 from licensing.portal.impact import may_see_impact
 from licensing.portal.migrating import may_see_migrations
 from licensing.portal.trail import may_read_trail
+from licensing.portal.workbench import may_see_workbench
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -42,6 +43,7 @@ class Group:
 _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "": (("Home", "home"), ("Search", "search")),
     "Catalog": (
+        ("Workbench", "workbench"),
         ("Compare plans", "plans"),
         ("Matrix", "matrix"),
         ("Compatibility", "compatibility"),
@@ -81,6 +83,7 @@ _OPEN_TO: Final[dict[str, Callable[[Access], bool]]] = {
     "migrations:list": may_see_migrations,
     "catalog_files": lambda access: access.allows("catalog:draft"),
     "audit": may_read_trail,
+    "workbench": may_see_workbench,
     "figures": lambda access: access.allows("customers:read"),
 }
 _OPEN_TO_ALL: Final = frozenset({"plans"})  # signed in or not

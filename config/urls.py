@@ -17,9 +17,11 @@ from licensing.portal.audit import AuditPage
 from licensing.portal.figures import FiguresPage
 from licensing.portal.impact import ImpactAtCustomer, ImpactByCustomer, ImpactByFeature, ImpactProblems, ImpactReports
 from licensing.portal.searching import Search
+from licensing.portal.workbench import Workbench
 
 urlpatterns = [
     path("", home, name="home"),
+    path("catalog/", Workbench.as_view(), name="workbench"),
     path("catalog/compatibility/", CompatibilityPage.as_view(), name="compatibility"),
     path("catalog/files/", CatalogFiles.as_view(), name="catalog_files"),
     path("catalog/files/catalog.yaml", CatalogDownload.as_view(), name="catalog_download"),

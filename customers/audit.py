@@ -131,11 +131,8 @@ def kinds_recorded(column: str) -> list[str]:
 
 def _told(name: str, value: Any) -> tuple[str, str, str]:
     was, now = value if isinstance(value, list) and len(value) == 2 else (None, value)
-    return (
-        name.replace("_", " ").replace(".", " · ").capitalize(),
-        "" if was in (None, "", []) else _plain(was),
-        _plain(now),
-    )
+    shown = name.replace("_", " ").replace(".", " · ").capitalize()
+    return shown, "" if was in (None, "", []) else _plain(was), _plain(now)
 
 
 def _plain(value: Any) -> str:

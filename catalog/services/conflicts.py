@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.db.models import Q
 
 from catalog.document import CatalogDocument, Entry, Fault, FeatureEntry, ModuleEntry
-from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier, Version, VersionFeature
+from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier, Version
 from catalog.targets import tier_of
 
 MODULE_TYPES: Final = {"site": Module.Type.SITE, "satellite": Module.Type.SATELLITE, "user": Module.Type.USER}

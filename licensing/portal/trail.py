@@ -38,7 +38,8 @@ _READ_WITH: Final[Mapping[str, str]] = MappingProxyType(
 
 # What an action begins with, where that is not the type of the object.
 _OF_ACTION: Final[Mapping[str, str]] = MappingProxyType(
-    {"draft": "plan", "version": "plan", "member": "membership", "client": "api_client", "key": "api_client"}
+    {"draft": "plan", "version": "plan", "version.moved": "subscription"}
+    | {"member": "membership", "client": "api_client", "key": "api_client"}
 )
 
 
@@ -57,7 +58,7 @@ def may_meet(access: Access, object_type: str) -> bool:
 def may_meet_action(access: Access, action: str) -> bool:
     """Likewise of an action, such as `version.published`."""
     prefix = action.partition(".")[0]
-    return may_meet(access, _OF_ACTION.get(prefix, prefix))
+    return may_meet(access, _OF_ACTION.get(action, _OF_ACTION.get(prefix, prefix)))
 
 
 def _types_everywhere(access: Access) -> frozenset[str]:

@@ -39,6 +39,7 @@ def root_client(db: Any, root: Account) -> Client:
         "/portal/fjordlys/users/ola/",
         "/figures/",
         "/audit/",
+        "/catalog/",
         "/account/",
         "/styleguide/",
         "/admin/",
