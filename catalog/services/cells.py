@@ -1,4 +1,4 @@
-"""Saving cells of the matrix: many features of many plans and add-ons in one go. Rules M-4 to M-9 of docs/rules.md.
+"""Saving cells of the matrix: many features of many plans and add-ons in one go. Rules M-4 to M-7 of docs/rules.md.
 
 Whoever saves says what they saw. Where somebody else has recorded something else since, nothing is saved and every such
 cell is told; what others changed elsewhere stays as they have it.

@@ -1,4 +1,4 @@
-"""The matrix of features and plans: `/catalog/matrix/`. Rules M-10 to M-14 of docs/rules.md.
+"""The matrix of features and plans: `/catalog/matrix/`. Rules M-8 and M-9 of docs/rules.md.
 
 `?solution=sales` narrows the columns, `?show=sales-premium` (repeatable) picks some; `?search=mail` narrows the rows;
 `?open=email&open=reporting:2` says which groups are open, last opened last, and which page of them. Without `open` the
