@@ -1,4 +1,4 @@
-"""Saving cells of the matrix: many features of many plans and add-ons in one go. Rules M-4 to M-9 of docs/rules.md.
+"""Saving cells of the matrix: many features of many plans and add-ons in one go. Rules M-4 to M-7 of docs/rules.md.
 
 Whoever saves says what they saw. Where somebody else has recorded something else since, nothing is saved and every such
 cell is told; what others changed elsewhere stays as they have it.
@@ -48,10 +48,11 @@ class ColumnEdit:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """How many cells changed, and of which plans and add-ons a draft was begun for it."""
+    """How many cells changed, and of which plans and add-ons a draft was begun for it, or taken out of review."""
 
     cells: int
-    begun: tuple[str, ...]
+    begun: tuple[str, ...] = ()
+    reopened: tuple[str, ...] = ()
 
 
 @transaction.atomic
@@ -73,7 +74,7 @@ def save_cells(*, columns: Sequence[ColumnEdit], actor: Actor, at: datetime) -> 
     versions = heads(offers.values())
     recorded = _recorded(versions, features)
     _demand_unchanged(columns, offers, versions, recorded)
-    total, begun = 0, []
+    total, begun, reopened = 0, [], []
     for column in columns:
         offer = offers[column.offer]
         changes = {
@@ -89,11 +90,13 @@ def save_cells(*, columns: Sequence[ColumnEdit], actor: Actor, at: datetime) -> 
             begun.append(column.offer)
         else:
             draft.offer = offer
+            if draft.state == Version.State.IN_REVIEW:
+                reopened.append(column.offer)
         _write(draft, changes, features)
         told = {f"grants.{code}": [recorded.get((offer.pk, code)), _spelled(changes[code])] for code in sorted(changes)}
         record_edit(draft, told, actor, at)
         total += len(changes)
-    return Saved(total, tuple(begun))
+    return Saved(total, tuple(begun), tuple(reopened))
 
 
 # ── What is asked for ───────────────────────────────────────────────────────

@@ -263,5 +263,5 @@ def stage_of(column: Column, at: datetime) -> tuple[str, str]:
         return "nothing yet", ""
     stage = version.stage(at)
     if column.is_draft:
-        return stage, "badge-warn" if stage == "draft" else "badge-good" if stage == "approved" else "badge-accent"
+        return stage, "badge-good" if stage == "approved" else "badge-warn"
     return f"v{version.number}" if stage == "published" else f"v{version.number} {stage}", ""

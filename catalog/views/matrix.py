@@ -1,4 +1,4 @@
-"""The matrix of features and plans: `/catalog/matrix/`. Rules M-10 to M-14 of docs/rules.md.
+"""The matrix of features and plans: `/catalog/matrix/`. Rules M-8 and M-9 of docs/rules.md.
 
 `?solution=sales` narrows the columns, `?show=sales-premium` (repeatable) picks some; `?search=mail` narrows the rows;
 `?open=email&open=reporting:2` says which groups are open, last opened last, and which page of them. Without `open` the
@@ -9,15 +9,15 @@ Saving is one request (`/catalog/matrix/save/`), in JSON:
     {"columns": {plan code: {"version": 7 or null, "draft": true, "cells": {feature code: [seen, wanted]}}}}
 
 Values are `true` or `false`, a whole number or `"unlimited"`, the code of a choice, or null for no own value. Answers:
-200 `{"cells": 3, "begun": [plan code]}`; 400, 403, 409 `{"code", "detail", "next_action", …}` with `faults`, or with
-`columns` and `cells` in conflict.
+200 `{"cells": 3, "begun": [plan code], "reopened": [plan code]}`; 400, 403, 409 `{"code", "detail", "next_action", …}`
+with `faults`, or with `columns` and `cells` in conflict.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from django.contrib.auth.mixins import LoginRequiredMixin
@@ -164,7 +164,7 @@ class MatrixSave(MatrixView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         saved = save_cells(columns=list(_read(request.body)), actor=self.access.actor, at=timezone.now())
-        return JsonResponse({"cells": saved.cells, "begun": saved.begun})
+        return JsonResponse(asdict(saved))
 
 
 def _refused(refusal: Refusal) -> HttpResponse:

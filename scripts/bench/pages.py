@@ -59,6 +59,7 @@ PAGES: Final[Mapping[str, str]] = {
     "user": USERS + "u0000002/?feature=quote-management",
     "figures": "/figures/",
     "plans": "/plans/",
+    "matrix": "/catalog/matrix/",
     "search": "/search/?q=u00000",
     "account": "/account/",
 }

@@ -130,7 +130,8 @@
       if (status === 200 && answer) {
         matrix.forget();
         const begun = answer.begun.length ? ` ${many(answer.begun.length, "draft")} begun.` : "";
-        matrix.news = `${many(answer.cells, "cell")} saved.${begun}`;
+        const reopened = answer.reopened.length ? ` ${many(answer.reopened.length, "draft")} taken out of review.` : "";
+        matrix.news = `${many(answer.cells, "cell")} saved.${begun}${reopened}`;
         say(matrix.news);
         await matrix.load(location.href);
       } else if (status === 409 && answer?.cells) conflicted(answer);

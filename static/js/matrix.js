@@ -39,9 +39,10 @@
     }
     if (kind === "limit") {
       if (["unlimited", "u", "∞"].includes(word)) return { value: "unlimited" };
-      const digits = word.replace(/[\s,']/g, "");
-      const fits = /^\d{1,16}$/.test(digits) && Number(digits) <= Number.MAX_SAFE_INTEGER + 1;
-      return fits ? { value: String(Number(digits)) } : { fault: "A limit is a whole number from 0, or unlimited." };
+      const isWhole = /^(\d{1,16}|\d{1,3}([\s,']\d{3}){1,5})$/.test(word); // 1,500 is one, 1,5 is not
+      const number = Number(word.replace(/[\s,']/g, ""));
+      const fits = isWhole && number <= Number.MAX_SAFE_INTEGER;
+      return fits ? { value: String(number) } : { fault: "A limit is a whole number from 0, or unlimited." };
     }
     const found = choices.find(([code, name]) => [code, name.toLowerCase()].includes(word));
     return found ? { value: found[0] } : { fault: `Choose one of ${choices.map(([, name]) => name).join(", ")}.` };

@@ -248,6 +248,41 @@ def test_leaving_with_unsaved_changes_is_asked_about(matrix: Page) -> None:
     assert asked == ["beforeunload"]
 
 
+def test_what_cannot_be_saved_now_is_still_there(
+    matrix: Page, shop: Shop, context: BrowserContext, complaints: list[str]
+) -> None:
+    cell(matrix, "common", "email-limit").click()
+    matrix.keyboard.type("600")
+    matrix.keyboard.press("Enter")
+    matrix.route("**/catalog/matrix/save/", lambda route: route.abort())
+    matrix.keyboard.press("Control+s")
+    expect(matrix.locator("[data-problems]")).to_contain_text("The server can’t be reached")
+    matrix.unroute("**/catalog/matrix/save/")
+    session = context.cookies()
+    context.clear_cookies(name="sessionid")
+    matrix.keyboard.press("Control+s")
+    expect(matrix.locator("[data-problems]")).to_contain_text("Sign in in another tab")
+    unsaved(matrix, 1)
+    cookies: Any = session
+    context.add_cookies(cookies)
+    complaints.clear()
+    save(matrix)
+    assert grants(shop.common)["email-limit"] == 600
+
+
+def test_how_a_limit_may_be_typed(matrix: Page) -> None:
+    numbers = {"1,500": "1,500", "1 500 000": "1,500,000", "007": "7"}
+    for typed, shown in {**numbers, "∞": "Unlimited", "u": "Unlimited", "": "500", "–": "500"}.items():
+        cell(matrix, "sales-premium", "email-limit").click()
+        paste(matrix, typed)
+        expect(text("sales-premium", "email-limit", matrix)).to_have_text(shown)
+    for typed in ("1,5", "1.5", "-3", "many", "9007199254740992", "12,34"):
+        paste(matrix, typed)
+        expect(text("sales-premium", "email-limit", matrix)).to_have_text(typed)
+        expect(cell(matrix, "sales-premium", "email-limit")).to_have_class(re.compile("wrong"))
+        matrix.keyboard.press("Control+z")
+
+
 # ── Two people ──────────────────────────────────────────────────────────────
 def paul_saves(paul: Account, offer: Any, feature: str, seen: Any, value: Any) -> None:
     version = heads([offer])[offer.pk]

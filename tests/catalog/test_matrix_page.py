@@ -155,7 +155,7 @@ class TestSaving:
         columns = self.column(shop.common, {"email-limit": [500, "unlimited"]})
         columns |= self.column(shop.sales_premium, {"quotes": [True, None]})
         answer = self.send(as_(pia), columns)
-        assert answer.json() == {"cells": 2, "begun": ["common", "sales-premium"]}
+        assert answer.json() == {"cells": 2, "begun": ["common", "sales-premium"], "reopened": []}
         assert AuditEvent.objects.filter(action="draft.edited", account=pia).count() == 2
         shown = grid(as_(pia))
         assert shown.cells["common", "email-limit"] == ("own", {"own": "unlimited"}, "Unlimited")
