@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.db.models import Count
-from django_filters import FilterSet
-from django_filters.rest_framework import CharFilter, ChoiceFilter
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
@@ -18,6 +16,7 @@ from rest_framework.response import Response
 from customers.access import access_of, not_allowed
 from customers.api.params import refuse_unknown
 from customers.errors import NotFound
+from licensing.api.filters import MigrationCustomerFilter, MigrationFilter
 from licensing.models import Migration, MigrationCustomer
 
 
@@ -47,23 +46,6 @@ class MigrationCustomerSerializer(serializers.ModelSerializer[MigrationCustomer]
     class Meta:
         model = MigrationCustomer
         fields = ("customer", "state", "due_at", "try_at", "was", "moved_at", "returned_at", "why")
-
-
-class MigrationFilter(FilterSet):
-    offer = CharFilter(field_name="offer__code", lookup_expr="iexact", label="The code of a plan or add-on.")
-    state = ChoiceFilter(choices=Migration.State.choices, label="The state it is in.")
-
-    class Meta:
-        model = Migration
-        fields: tuple[str, ...] = ()
-
-
-class MigrationCustomerFilter(FilterSet):
-    state = ChoiceFilter(choices=MigrationCustomer.State.choices, label="The state the customer is in.")
-
-    class Meta:
-        model = MigrationCustomer
-        fields: tuple[str, ...] = ()
 
 
 class MigrationView(GenericAPIView[Any]):

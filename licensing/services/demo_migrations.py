@@ -91,7 +91,7 @@ def _moved(target: Version, proposer: Actor, runner: Actor, at: datetime) -> Mig
     if migration.preview is not None:
         run_impact(migration.preview)
     migration.refresh_from_db()
-    migration = migrating.start(migration=migration, actor=runner, publish=False, at=at)
+    migration = migrating.start(migration=migration, actor=runner, at=at)
     moving.run_batch(migration=migration, at=soon)
     migration.refresh_from_db()
     return migration

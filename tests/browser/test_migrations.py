@@ -42,7 +42,7 @@ def test_from_a_proposal_to_a_moved_cohort_and_one_back(
     axe(page)
     second = Version.objects.get(offer__code="sales-premium", number=2)
     page.get_by_label("Version", exact=True).select_option(str(second.pk))
-    page.get_by_label("Why").fill("Quotes have a plan of their own.")
+    page.get_by_role("textbox", name="Why").fill("Quotes have a plan of their own.")
     page.get_by_label("as soon as it is started").check()
     page.get_by_label("Only these customers").fill("fjordlys\nnordvik")
     page.get_by_role("button", name="Propose and preview").click()
