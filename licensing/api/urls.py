@@ -1,6 +1,6 @@
 from django.urls import path
 
-from licensing.api import entitlements, licenses, seats, users
+from licensing.api import entitlements, licenses, moving, seats, users
 
 _CUSTOMER = "customers/<code:customer>/"
 _USER = f"{_CUSTOMER}users/<code:user>/"
@@ -20,4 +20,7 @@ urlpatterns = [
     path(f"{_USER}seats/", seats.SeatList.as_view(), name="seat-list"),
     path(f"{_USER}seats/<code:module>/", seats.SeatDetail.as_view(), name="seat-detail"),
     path(f"{_CUSTOMER}licenses/", licenses.LicenseList.as_view(), name="license-list"),
+    path("migrations/", moving.MigrationList.as_view(), name="migration-list"),
+    path("migrations/<int:migration>/", moving.MigrationDetail.as_view(), name="migration-detail"),
+    path("migrations/<int:migration>/customers/", moving.MigrationCustomerList.as_view(), name="migration-customers"),
 ]

@@ -23,7 +23,7 @@ from customers.tables import Table
 from licensing.models import ImpactReport, Migration, MigrationCustomer
 from licensing.portal.asking import MigrationFilters, MigrationForm, MovedFilters
 from licensing.portal.deeds import DEEDS, PROPOSES, RUNS
-from licensing.portal.impact import feature_lines
+from licensing.portal.impact import feature_lines, may_see_impact
 from licensing.portal.migration_columns import LEVELS, MIGRATIONS, customer_columns, when
 from licensing.services import migrating, moving
 from licensing.services.impacting import look_at, seer_of
@@ -146,6 +146,7 @@ class MigrationPage(MigrationPages):
             "acts": [(name, act) for name, act in DEEDS.items() if act.fits(found, counts, access)],
             "drift": migrating.drift(found, timezone.now()) if size and not found.is_over else None,
             "report": found.preview,
+            "may_see_impact": may_see_impact(access),
             "crumbs": [("Migrations", reverse("migrations:list"))],
             "here": f"{found.offer.name} to v{found.target.number}",
         }

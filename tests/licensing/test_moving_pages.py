@@ -9,6 +9,7 @@ from catalog.models import Version
 from customers.models import Membership, OutboxMessage
 from customers.outbox import deliver_due
 from licensing.models import Migration
+from tests.factories.customers import api_with
 from tests.licensing.market import Market, Town, hours
 from tests.licensing.moving import drafted, on_version, preview_of, proposed, published, row_of, runs, started, states
 from tests.licensing.test_portal import member, visitor
@@ -193,3 +194,21 @@ def test_each_role_may_do_its_part(cara: Client, pia: Client, v2: Version, fjord
             assert client.post(f"{address}customers/fjordlys/roll-back/").status_code == 403
     assert row_of(migration, fjordlys).state == "moved"
     assert Client().get("/migrations/")["Location"] == "/account/login/?next=/migrations/"
+
+
+def test_the_api_tells_how_far_each_migration_is(v2: Version, fjordlys: Town) -> None:
+    migration = started(v2)
+    runs(migration, most=1)
+    api = api_with("customers:read")
+    (told,) = api.get("/api/v1/migrations/", {"state": "running", "offer": "Sales-Premium"}).json()["results"]
+    assert (told["offer"], told["target"], told["customers"]) == ("sales-premium", 2, {"moved": 1, "waiting": 1})
+    assert api.get(f"/api/v1/migrations/{migration.pk}/").json() == told
+    customers = api.get(f"/api/v1/migrations/{migration.pk}/customers/").json()["results"]
+    assert [(row["customer"], row["state"], row["was"]) for row in customers] == [
+        ("fjordlys", "moved", 1),
+        ("nordvik", "waiting", None),
+    ]
+    waiting = api.get(f"/api/v1/migrations/{migration.pk}/customers/", {"state": "waiting"}).json()["results"]
+    assert [row["customer"] for row in waiting] == ["nordvik"]
+    assert api.get("/api/v1/migrations/12345/").json()["code"] == "not_found"
+    assert api.get("/api/v1/migrations/", {"state": "nonsense"}).status_code == 400
