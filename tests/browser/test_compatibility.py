@@ -64,7 +64,8 @@ def test_a_cell_says_why_by_keyboard_and_the_head_stays_in_sight(
     sign_in(pia)
     page.set_viewport_size({"width": 390, "height": 600})
     page.goto(PAGE)
-    cell = page.get_by_role("row", name="Starter").get_by_role("cell").nth(0)
+    row = page.locator("tbody tr").filter(has=page.get_by_role("rowheader", name="Starter"))
+    cell = row.get_by_role("cell").first
     cell.locator("summary").focus()
     page.keyboard.press("Enter")
     expect(cell.get_by_text("Starter excludes Sales Essentials.")).to_be_visible()
@@ -82,7 +83,7 @@ def test_a_cell_says_why_by_keyboard_and_the_head_stays_in_sight(
 def test_a_name_leads_to_its_version(page: Page, sign_in: Callable[[Account], None], pia: Account) -> None:
     sign_in(pia)
     page.goto("/")
-    page.get_by_role("link", name="Compatibility").click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Compatibility").click()
     page.get_by_label("Plans of").select_option("Service")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_text("5 add-ons beside 1 plan")).to_be_visible()
