@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -147,8 +148,11 @@ def columns(*, is_few: bool) -> list[Column]:
     def order(*fields: str) -> tuple[Any, ...]:
         return tuple(map(NeverNull, fields)) if is_few else ()
 
+    # Few are found first and then sorted. An order that an index has would tempt PostgreSQL to go through all events
+    # in that order, looking for the one that a search has left.
+    newest = Coalesce("at", "at") if is_few else NeverNull("at")
     return [
-        Column("when", "When", attrgetter("at"), show=_when, order=(NeverNull("at"),), is_fixed=True),
+        Column("when", "When", attrgetter("at"), show=_when, order=(newest,), is_fixed=True),
         Column("who", "Who", attrgetter("actor"), order=order("actor", "at")),
         Column("account", "Account", _account, is_shown=False),
         Column("what", "What", attrgetter("what"), order=order("action", "at")),
