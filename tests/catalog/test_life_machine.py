@@ -333,11 +333,17 @@ class Life(RuleBasedStateMachine):
         else:
             self.publish(who, None)
 
-    @initialize(steps=st.sampled_from([0, 2, 3, 3, 3]))
-    def so_far(self, steps: int) -> None:
-        """Nothing yet, or a draft in review, or one that is approved."""
-        for who in ("pia", "pia", "paul")[:steps]:
-            self._go_on(who)
+    @initialize(
+        steps=st.sampled_from([0, 2, 3, 4, 4]),
+        mover=st.sampled_from(["nobody", "include", "paul"]),
+        who=st.sampled_from(["paul", "petra"]),
+    )
+    def so_far(self, steps: int, mover: str, who: str) -> None:
+        """Nothing yet; a draft in review; one that is approved; or one that moved since, which somebody publishes."""
+        for taker in ("pia", "pia", "paul")[:steps]:
+            self._go_on(taker)
+        if steps > 3:
+            self.go_on_once_it_is_approved(mover, who, None)
 
     @rule(whos=st.lists(people, min_size=1, max_size=4))
     def go_on(self, whos: list[str]) -> None:

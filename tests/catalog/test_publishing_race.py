@@ -62,7 +62,8 @@ def at_once(*calls: Callable[[], object]) -> list[object]:
 
 def stale(version: Version) -> Version:
     """Returns the row as somebody else read it."""
-    return Version.objects.select_related("offer").get(pk=version.pk)
+    row: Version = Version.objects.select_related("offer").get(pk=version.pk)
+    return row
 
 
 def test_of_many_publishers_one_wins(shop: Shop, in_review: Version) -> None:
