@@ -28,7 +28,7 @@ def catalog(features: int) -> str:
 
 
 def edited(text: str) -> str:
-    """Returns the file after a morning's work: a raised limit of the common set, which changes every plan, and a name."""
+    """Returns the file after a morning's work: a raised limit in all plans, and another name."""
     return text.replace("      f1: 10\n", "      f1: 20\n").replace("name: Feature 3\n", "name: Feature three\n")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -60,11 +60,10 @@ def test_what_was_downloaded_and_edited_becomes_drafts(page: Page, tmp_path: Pat
     assert set(Version.objects.drafts().values_list("offer__code", flat=True)) == {"low", "high"}
 
 
-def test_it_works_without_javascript(
-    browser: Browser, live_server: LiveServer, context: object, page: Page, file: Path
-) -> None:
+def test_it_works_without_javascript(browser: Browser, live_server: LiveServer, page: Page, file: Path) -> None:
     plain = browser.new_context(base_url=live_server.url, java_script_enabled=False)
-    plain.add_cookies(page.context.cookies())  # type: ignore[arg-type] - what a browser gives it also takes
+    cookies: Any = page.context.cookies()
+    plain.add_cookies(cookies)
     bare = plain.new_page()
     compare(bare, file)
     bare.get_by_role("button", name="Apply as drafts").click()

@@ -64,7 +64,7 @@ def test_pages_load_every_style_and_script_there_is(root_client: Client) -> None
     static = Path(__file__).resolve().parents[2] / "static"
     ours = {str(path.relative_to(static)) for path in static.glob("*/*") if path.suffix in {".css", ".js"}}
     pages = ["/portal/fjordlys/", "/portal/fjordlys/users/", "/plans/", "/catalog/matrix/", "/styleguide/"]
-    pages += ["/catalog/compatibility/", "/audit/", "/admin/catalog/feature/add/", "/admin/catalog/plan/"]
-    pages += ["/admin/catalog/version/compare/sales-premium/"]
+    pages += ["/catalog/compatibility/", "/catalog/files/", "/audit/", "/admin/catalog/feature/add/"]
+    pages += ["/admin/catalog/plan/", "/admin/catalog/version/compare/sales-premium/"]
     loaded = {match["path"] for page in pages for match in ASSET.finditer(root_client.get(page).text)}
     assert loaded == ours
