@@ -3,7 +3,7 @@
   "use strict";
   const matrix = window.planariumMatrix;
   if (!matrix?.mayEdit) return;
-  const { one, make, many, say, show, inWords, draw, refresh, complain, changes, conflicts, seen, cells } = matrix;
+  const { one, make, many, say, show, ownOrNot, draw, refresh, complain, changes, conflicts, seen, cells } = matrix;
   const problems = one("[data-problems]");
   const SHOWN = 200;
 
@@ -47,7 +47,7 @@
       const line = make("li");
       const who = conflict.who ? ` (${conflict.who}${when(conflict.at)})` : "";
       const words = make("span");
-      words.append(make("b", names), `: theirs ${inWords(mine, conflict.theirs)}${who}, yours ${inWords(mine, mine.value)}`);
+      words.append(make("b", names), `: theirs ${ownOrNot(mine, conflict.theirs)}${who}, yours ${ownOrNot(mine, mine.value)}`);
       const choice = make("span", "", { className: "actions" });
       for (const [text, isMine] of [["Keep theirs", false], ["Keep mine", true]]) {
         choice.append(button(text, () => { settle(key, isMine); refresh(); }, `${text}: ${names}`));
@@ -57,7 +57,7 @@
     });
     const rows = make("ul", "", { className: "lines" });
     rows.append(...lines);
-    const everything = make("p", "", { className: "actions" });
+    const everything = make("p", "", { className: "actions", hidden: conflicts.size < 2 });
     for (const [text, isMine] of [["Keep all theirs", false], ["Keep all mine", true]]) {
       everything.append(button(text, () => { for (const key of [...conflicts.keys()]) settle(key, isMine); refresh(); }));
     }

@@ -360,7 +360,7 @@
     act();
   });
   Object.assign(matrix, {
-    all, one, make, many, say, parse, show, inWords, read, draw, change, forget, refresh, complain, load, heads, mayEdit,
+    all, one, make, many, say, parse, show, inWords, ownOrNot, read, draw, change, forget, refresh, complain, load, heads, mayEdit,
     changes, conflicts, seen, cells, table: () => table, onDraw: (listen) => listeners.push(listen),
     forgetSteps: () => { [done, undone] = [[], []]; },
   });

@@ -334,7 +334,7 @@ def test_a_draft_that_somebody_discarded(matrix: Page, shop: Shop, paul: Account
         )
     )
     complaints.clear()
-    matrix.get_by_role("button", name="Keep all mine").click()
+    matrix.get_by_role("button", name="Keep mine").click()
     save(matrix)
     assert grants(shop.common) == {"dashboards": "default-charts", "email-limit": 400}
 
@@ -496,7 +496,7 @@ def test_everybody_can_read_it(
     matrix.keyboard.press("Control+z")
     paul_saves(paul, shop.common, "sales", None, False)
     matrix.keyboard.press("Control+s")
-    expect(matrix.get_by_role("button", name="Keep all mine")).to_be_visible()
+    expect(matrix.get_by_role("button", name="Keep mine")).to_be_visible()
     matrix.locator("[data-list] summary").click()
     axe(matrix)  # a conflict, and the list of changes
     complaints.clear()
