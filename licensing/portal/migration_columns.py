@@ -57,6 +57,10 @@ def _instant(key: str, title: str, *, field: str, is_shown: bool = True) -> Colu
     return Column(key, title, of, show=lambda row: _day(of(row)), order=(field,), is_shown=is_shown)
 
 
+def _proposer(row: Migration) -> str:
+    return row.proposed_by.get_full_name() if row.proposed_by is not None else "the system"
+
+
 def _state(row: Any) -> str:
     return str(row.get_state_display())
 
@@ -69,7 +73,7 @@ MIGRATIONS: Final = (
     Column("when", "When", when, order=("moment", "moves_at")),
     _instant("deadline", "Deadline", field="deadline"),
     Column("reason", "Why", attrgetter("reason"), is_shown=False),
-    Column("by", "Proposed by", lambda row: str(row.proposed_by or "the system"), order=("proposed_by__name",)),
+    Column("by", "Proposed by", _proposer, order=("proposed_by__name",)),
     _instant("proposed", "Proposed", field="proposed_at"),
 )
 _OF_CUSTOMERS: Final = (

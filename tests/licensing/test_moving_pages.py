@@ -118,7 +118,7 @@ def test_the_list_and_its_customers_are_searched_filtered_and_taken_along(cara: 
     runs(migration, most=1)
     assert "1 of 2" in cara.get("/migrations/").text
     assert "Nothing matches" in cara.get("/migrations/", {"state": "done"}).text
-    assert "1 migrations" in cara.get("/migrations/", {"search": "sales-prem"}).text
+    assert "1 migration" in cara.get("/migrations/", {"search": "sales-prem"}).text
     address = f"/migrations/{migration.pk}/"
     for asked, codes in (
         ({"state": "moved"}, ["fjordlys"]),
