@@ -76,7 +76,7 @@ class Statement:
         return self.includes | {target for target in self.needs | self.excludes if tier_of(target) is None}
 
     def renamed(self, offers: Renames, modules: Renames, features: Renames) -> Statement:
-        """Returns the same by the codes that others have by now."""
+        """Returns the same by the codes that others have by now; `offers` has tiers too, as `tier:CODE`."""
         return Statement(
             frozenset(offers.get(code, code) for code in self.includes),
             frozenset(modules.get(name, name) for name in self.extra_modules),

@@ -43,6 +43,7 @@ from catalog.services.defining import Change, Definitions
 from catalog.services.exporting import Statement, newest_of_each, statements
 from catalog.services.mapping import include_graph, published_definitions
 from catalog.services.rehearsing import rehearsed_facts
+from catalog.targets import tier_target
 from customers.actor import Actor
 
 # What becomes of a plan or add-on: its draft is begun or edited; or waits, saying all that already; or nothing of it
@@ -151,7 +152,8 @@ class _Planner:
 
     def _by_new_codes(self, said: dict[int, Statement]) -> dict[int, Statement]:
         names = self._definitions.renames
-        offers, modules, features = names("plan", "addon"), names("module"), names("feature")
+        tiers = {tier_target(was): tier_target(code) for was, code in names("tier").items()}
+        offers, modules, features = names("plan", "addon") | tiers, names("module"), names("feature")
         if not (offers or modules or features):
             return said
         return {pk: statement.renamed(offers, modules, features) for pk, statement in said.items()}

@@ -236,6 +236,16 @@ def test_what_was_never_published_is_renamed_in_place_with_its_drafts() -> None:
     assert newest("start").content["features"].keys() == {"replies", "space"}
 
 
+def test_a_rule_about_a_tier_that_was_renamed_is_no_edit() -> None:
+    text = HELPDESK.replace("needs: [low]", "needs: [tier:low]")
+    renamed = text.replace("  low: {name: Low, rank", "  basic: {was: low, name: Low, rank").replace(
+        "tier: low", "tier: basic"
+    )
+    apply(text, publish=False)
+    found = plan(renamed.replace("tier:low", "tier:basic"))
+    assert actions(found) == dict.fromkeys(("low", "high", "pack"), "waiting")
+
+
 def test_in_a_catalog_that_knows_no_former_code_was_says_nothing() -> None:
     result = apply(RENAMED)
     assert {change.verb for change in result.changes} == {"created"}
