@@ -44,7 +44,10 @@ def test_a_product_manager_asks_watches_and_reads(pia: Client, version: Version)
     assert [row.code for row in done.context["table"].page] == ["quotes"]
     customers = pia.get(f"/impact/{report.pk}/customers/")
     assert [row.customer.code for row in customers.context["table"].page] == ["fjordlys"]
-    assert "No customer is concerned." in pia.get(f"/impact/{report.pk}/customers/", {"only": "problems"}).text
+    assert "Nothing matches" in pia.get(f"/impact/{report.pk}/customers/", {"only": "problems"}).text
+    assert "Nothing is in the way" in pia.get(f"/impact/{report.pk}/problems/").text
+    one = pia.get(f"/impact/{report.pk}/customers/fjordlys/")
+    assert "lost: 3" in one.text
     download = pia.get(f"/impact/{report.pk}/", {"format": "csv"})
     assert b"Quotes,0,0,0,3" in b"".join(download.streaming_content)
     assert f'href="/impact/{report.pk}/"' in pia.get("/impact/").text
