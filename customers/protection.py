@@ -71,6 +71,28 @@ class Protection(Operation):
                 schema_editor.execute(statement)
 
 
+class Lifting(Protection):
+    """What `lift` returns: a protection's opposite."""
+
+    def describe(self) -> str:
+        return f"Allow {self.event} on {self.table} while it is altered"
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        super().database_backwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
+def lift(refusal: Protection) -> Lifting:
+    """Returns the operation that takes a protection away, for a migration that alters the table and then repeats it."""
+    return Lifting(refusal.name, refusal.table, refusal.event, refusal.condition, refusal.message)
+
+
 def refuse(name: str, table: str, event: str, condition: str, message: str) -> Protection:
     """Returns the operation that refuses `event` (INSERT, UPDATE or DELETE) on rows of `table` where `condition` holds.
 

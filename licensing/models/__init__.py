@@ -1,9 +1,10 @@
 from .impact import ImpactCustomer, ImpactFeature, ImpactReport
+from .notice import Notice
 from .package import ModuleLicense, Package
 from .period import EntitlementSet, Holding, HoldingPeriod, UserPeriod
 from .revision import CustomerRevision, RevisionEntry
 from .seat import ChangeSet, ChangeSetRow, Override, Seat
-from .subscription import Subscription, SubscriptionItem
+from .subscription import PlannedRelease, Subscription, SubscriptionItem
 
 __all__ = [
     "ChangeSet",
@@ -16,8 +17,10 @@ __all__ = [
     "ImpactFeature",
     "ImpactReport",
     "ModuleLicense",
+    "Notice",
     "Override",
     "Package",
+    "PlannedRelease",
     "RevisionEntry",
     "Seat",
     "Subscription",

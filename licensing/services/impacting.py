@@ -142,7 +142,7 @@ def _with_package(
     timeline: Timeline, items: Sequence[CompiledItem], owner: Owner, customer: int, at: datetime
 ) -> Timeline:
     """Returns the timeline with the own owner's package compiled from other items; the others' stay."""
-    own = next((package for package in timeline.packages if package.owner_id == owner.pk), None)
+    own = next((p for p in timeline.packages if p.owner_id == owner.pk and p.is_in_force(at)), None)
     package = own or Package(customer_id=customer, owner=owner)
     kept = [row for row in timeline.rows if row.package.owner_id != owner.pk]
     new = [license_of(package, row, at) for row in compile_rows(items)]
