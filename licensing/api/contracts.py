@@ -67,10 +67,11 @@ class SubscriptionDetail(CustomerMixin, APIView):
     @idempotent
     def put(self, request: Request, customer: str) -> Response:
         """Starts the customer's subscription; its package follows at once, or on the day that it starts."""
+        found = self.customer  # who may not know of it is told nothing about the body
         refuse_unknown(request, ["dry_run"])
         asked = body_of(request, NewSubscriptionSerializer)
         dry_run = flag(request, "dry_run")
-        made = subscribe(customer=self.customer, actor=self.access.actor, dry_run=dry_run, **asked)
+        made = subscribe(customer=found, actor=self.access.actor, dry_run=dry_run, **asked)
         return Response(contract_change(self.customer, made, dry_run))
 
 
@@ -81,10 +82,11 @@ class SubscriptionCancel(CustomerMixin, APIView):
     @idempotent
     def post(self, request: Request, customer: str) -> Response:
         """Cancels the subscription to the end of its running term."""
+        found = self.customer
         refuse_unknown(request, ["dry_run"])
         dry_run = flag(request, "dry_run")
         reason = body_of(request, ReasonSerializer).get("reason", "")
-        made = cancel_subscription(customer=self.customer, actor=self.access.actor, reason=reason, dry_run=dry_run)
+        made = cancel_subscription(customer=found, actor=self.access.actor, reason=reason, dry_run=dry_run)
         return Response(contract_change(self.customer, made, dry_run))
 
 
@@ -95,10 +97,11 @@ class SubscriptionResume(CustomerMixin, APIView):
     @idempotent
     def post(self, request: Request, customer: str) -> Response:
         """Takes the cancellation back: the subscription renews again."""
+        found = self.customer
         refuse_unknown(request, ["dry_run"])
         dry_run = flag(request, "dry_run")
         reason = body_of(request, ReasonSerializer).get("reason", "")
-        made = resume_subscription(customer=self.customer, actor=self.access.actor, reason=reason, dry_run=dry_run)
+        made = resume_subscription(customer=found, actor=self.access.actor, reason=reason, dry_run=dry_run)
         return Response(contract_change(self.customer, made, dry_run))
 
 
@@ -120,8 +123,9 @@ class ItemList(CustomerMixin, GenericAPIView[SubscriptionItem]):
     @idempotent
     def post(self, request: Request, customer: str) -> Response:
         """Adds, swaps and resizes items, all of them or none: now, at the next renewal, or at an instant."""
+        found = self.customer
         asked = body_of(request, ItemsWishSerializer)
-        return Response(_changed(self, request, asked["items"], asked))
+        return Response(_changed(self, found, request, asked["items"], asked))
 
 
 class ItemDetail(CustomerMixin, APIView):
@@ -131,8 +135,9 @@ class ItemDetail(CustomerMixin, APIView):
     @idempotent
     def patch(self, request: Request, customer: str, offer: str) -> Response:
         """Resizes one item, or ends it: now, at the next renewal, or at an instant."""
+        found = self.customer
         asked = body_of(request, ItemWishSerializer)
-        return Response(_changed(self, request, {offer: asked["quantity"]}, asked))
+        return Response(_changed(self, found, request, {offer: asked["quantity"]}, asked))
 
     @extend_schema(parameters=[DRY_RUN, KEY, DUE_AT], request=None, responses=ContractChangeSerializer)
     @idempotent
@@ -158,19 +163,21 @@ def running(customer: Customer) -> Subscription:
     return found
 
 
-def _changed(view: Any, request: Request, items: Mapping[str, int], asked: Mapping[str, Any]) -> dict[str, Any]:
+def _changed(
+    view: Any, customer: Customer, request: Request, items: Mapping[str, int], asked: Mapping[str, Any]
+) -> dict[str, Any]:
     refuse_unknown(request, ["dry_run"])
     dry_run = flag(request, "dry_run")
     due: Any = asked.get("due_at") or asked.get("due", NOW)
     made = change_items(
-        customer=view.customer,
+        customer=customer,
         actor=view.access.actor,
         items=items,
         due=cast(Due, due.astimezone(UTC) if isinstance(due, datetime) else due),
         release=asked.get("release"),
         dry_run=dry_run,
     )
-    return contract_change(view.customer, made, dry_run)
+    return contract_change(customer, made, dry_run)
 
 
 def contract_change(customer: Customer, made: Subscribed, dry_run: bool) -> dict[str, Any]:

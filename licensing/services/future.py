@@ -67,7 +67,7 @@ def settle(commit: Commit) -> int:
         _settle_subscription(then)
         number = then.changed()
         RevisionEntry.objects.create(customer=commit.customer, number=number, at=at, cause=then.cause)
-    commit.moves_clock = True
+    commit.moves_contract = commit.moves_clock = True
     return len(instants)
 
 

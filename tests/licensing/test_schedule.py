@@ -40,9 +40,7 @@ def full(town: Town) -> Town:
 
 def later(town: Town, due: datetime | str = RENEWAL, at: datetime | None = None, release=None, **items: int):  # type: ignore[no-untyped-def]
     wanted = {code.replace("_", "-"): quantity for code, quantity in items.items()}
-    return change_items(
-        customer=town.customer, actor=SYSTEM, items=wanted, due=due, release=release, at=at or hours(9)
-    )
+    return change_items(customer=town.customer, actor=SYSTEM, items=wanted, due=due, release=release, at=at or hours(9))
 
 
 def holders(at: datetime) -> set[str]:

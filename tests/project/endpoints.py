@@ -17,6 +17,8 @@ WORLD: Final = {
     "user": "ola",
     "feature": "quotes",
     "module": "ten-sales-premium",
+    "offer": "sales-premium",
+    "number": "1",
     "catalog/solutions": "sales",
     "catalog/features": "quotes",
     "catalog/modules": "sale-cal",
