@@ -237,7 +237,7 @@ def _due(commit: Commit, subscription: Subscription, due: Due) -> datetime:
     if due == NOW:
         return commit.at
     instant = subscription.term_end(commit.at) if due == RENEWAL else due
-    if not isinstance(instant, datetime) or instant <= commit.at:
+    if instant <= commit.at:
         raise Invalid("The day lies in the past.", [{"field": "due_at", "message": "Choose an instant to come."}])
     if subscription.ends_at is not None and instant >= subscription.ends_at:
         message = f"The subscription ends on {subscription.ends_at.date().isoformat()}."

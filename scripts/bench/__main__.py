@@ -12,6 +12,7 @@ import sys
 
 from scripts import debian, postgres
 from scripts.bench import reporting
+from scripts.bench.activations import measure_activation
 from scripts.bench.databases import Databases
 from scripts.bench.lines import GOALS, LINES, Run, figures_of
 from scripts.bench.lists import measure_pages
@@ -37,11 +38,14 @@ def bench(options: Options) -> int:
             sites = prepare(databases, options)
             rounds, memory = measure(sites, options)
             pages = measure_pages(databases, options)
+            activation = measure_activation(databases, options)
         finally:
             if not options.keep:
                 for name in options.databases.values():
                     databases.drop(name)
-    run = Run(rounds, sites["large"].statements, max(site.contents.client_mb for site in sites.values()), pages)
+    run = Run(
+        rounds, sites["large"].statements, max(site.contents.client_mb for site in sites.values()), pages, activation
+    )
     figures = [figures_of(line, rounds, sites[line.crowd].statements) for line in LINES]
     verdicts = [goal.judged(run) for goal in GOALS]
     report = reporting.document(options, sites, figures, verdicts, memory, run)

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -92,6 +93,7 @@ def document(
             for label, (few, many) in run.pages.lists.items()
         },
         "page_bytes": dict(run.pages.bytes),
+        "activation": asdict(run.activation),
         "goals": {each.goal.code: each.as_json() for each in verdicts},
     }
 

@@ -11,6 +11,7 @@ from random import Random
 import pytest
 from django.db import connection
 
+from scripts.bench.activations import Activation
 from scripts.bench.lines import GOALS, LINES, Goal, Run, figures_of, ratio
 from scripts.bench.lists import Pages
 from scripts.bench.load import Sample
@@ -58,6 +59,11 @@ def test_a_whole_run_of_200_users(tmp_path: Path) -> None:
 
     assert all(times["few_ms"] > 0 and times["many_ms"] > 0 for times in report["lists"].values())
     assert min(report["page_bytes"].values()) > 500
+
+    activation = report["activation"]
+    assert (activation["items"], activation["users"]) == (12, 200)
+    assert activation["statements"] == activation["few_statements"] > 0
+    assert activation["seconds"] > 0
 
     missed = sum(not goal["is_met"] for goal in report["goals"].values())
     assert list(report["goals"]) == [goal.code for goal in GOALS]
@@ -158,6 +164,7 @@ def test_figures_are_medians_in_milliseconds() -> None:
 
 
 NO_PAGES = Pages(1, 2, {}, {})
+NO_ACTIVATION = Activation(12, 200, 0.0, 0, 0, 0, 0)
 
 
 def test_a_list_is_as_good_as_its_worst_case() -> None:
@@ -168,10 +175,14 @@ def test_a_list_is_as_good_as_its_worst_case() -> None:
 
 def test_a_goal_is_met_from_its_bound_on() -> None:
     goal = Goal("memory", "memory, MB", lambda run: run.client_mb, most=500)
-    assert goal.judged(Run([], {}, 500, NO_PAGES)).is_met
-    assert not goal.judged(Run([], {}, 501, NO_PAGES)).is_met
+    assert goal.judged(Run([], {}, 500, NO_PAGES, NO_ACTIVATION)).is_met
+    assert not goal.judged(Run([], {}, 501, NO_PAGES, NO_ACTIVATION)).is_met
     exact = Goal("statements", "statements", lambda run: run.statements["read"], least=1, most=1)
-    assert [exact.judged(Run([], {"read": n}, 0, NO_PAGES)).is_met for n in (0, 1, 2)] == [False, True, False]
+    assert [exact.judged(Run([], {"read": n}, 0, NO_PAGES, NO_ACTIVATION)).is_met for n in (0, 1, 2)] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_the_goals_are_those_that_were_promised() -> None:
@@ -183,5 +194,8 @@ def test_the_goals_are_those_that_were_promised() -> None:
         "statements": (1, 1),
         "lists": (None, 3),
         "page_kb": (None, 60),
+        "activation_s": (None, 5),
+        "activation_statements": (0, 0),
+        "activation_mb": (None, 200),
         "client_mb": (None, 500),
     }
