@@ -121,21 +121,23 @@ def cancel_scheduled(
     ) as commit:
         subscription = _running(commit)
         courses, versions = _courses(commit, subscription)
-        taken: dict[str, list[str]] = {}
+        modules = {code: _modules(courses, versions, [code]) for code in courses}
+        taken: dict[str, list[datetime]] = {}
         for code, course in courses.items():
             if offer is not None and code.lower() != offer.lower():
                 continue
             for step in course:
                 if step.at > commit.at and due_at in (None, step.at):
                     courses[code] = without(courses[code], step.at)
-                    taken.setdefault(code, []).append(step.at.isoformat())
+                    taken.setdefault(code, []).append(step.at)
         if not taken:
             raise NothingScheduled(offer or customer.code)
         _judge(commit, subscription, courses, versions)
-        for code in taken:
+        for code, ats in taken.items():
             _store(commit, subscription, code, courses[code], versions)
-        _forget_releases(commit, subscription, courses)
-        _record(commit, {code: [instants_, None] for code, instants_ in taken.items()})
+            for taken_at in ats:
+                _forget_releases(subscription, taken_at, modules[code])
+        _record(commit, {code: [[at_.isoformat() for at_ in ats], None] for code, ats in taken.items()})
         issued = issue_package(commit, subscription)
         return _told(commit, subscription, issued, dry_run)
 
@@ -280,6 +282,7 @@ def _set_items(
     for code in changes:
         _store(commit, subscription, code, courses[code], versions)
     if instant > commit.at:
+        _forget_releases(subscription, instant, _modules(courses, versions, changes))
         _plan_releases(commit, subscription, instant, release or {})
     if changes:
         _record(commit, {**changes, **({"due_at": instant.isoformat()} if instant > commit.at else {})})
@@ -374,10 +377,15 @@ def _plan_releases(commit: Commit, subscription: Subscription, due_at: datetime,
         )
 
 
-def _forget_releases(commit: Commit, subscription: Subscription, courses: Mapping[str, Course]) -> None:
-    """Drops the releases of instants at which nothing is scheduled any more."""
-    left = instants(courses, commit.at)
-    PlannedRelease.objects.filter(subscription=subscription, due_at__gt=commit.at).exclude(due_at__in=left).delete()
+def _forget_releases(subscription: Subscription, due_at: datetime, modules: Collection[str]) -> None:
+    """Drops who was named for these modules then: what they were named for is another change now, or none."""
+    PlannedRelease.objects.filter(subscription=subscription, due_at=due_at, module_name__in=modules).delete()
+
+
+def _modules(courses: Mapping[str, Course], versions: Mapping[int, Version], codes: Collection[str]) -> set[str]:
+    """Returns the modules that plans and add-ons are given by."""
+    contents = (versions[step.version].content or {} for code in codes for step in courses.get(code, ()))
+    return {content["module"] for content in contents if content.get("module")}
 
 
 def _record(commit: Commit, changes: Mapping[str, Any], reason: str = "") -> None:

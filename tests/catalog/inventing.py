@@ -24,25 +24,7 @@ from catalog.kinds import KINDS, UNLIMITED, Value
 OWN = "SUPEROFFICE"
 HERE = Place("", 1, 1, "")
 CODES = ("a", "no", "null", "365", "1.5", "2026-01-01", "0x1f", "on", "x-y", "true", "1_000", "12e3", "b.c", "none-of")
-WORDS = (
-    "yes",
-    "null",
-    "~",
-    "1",
-    "- a",
-    "a: b",
-    "a #b",
-    "#a",
-    "{a}",
-    "[a]",
-    "it's",
-    '"q"',
-    "a:",
-    "&a",
-    "*a",
-    "!a",
-    "%a",
-)
+WORDS = ("yes", "null", "~", "1", "- a", "a: b", "a #b", "#a", "{a}", "[a]", "it's", '"q"', "a:", "&a", "*a", "!a", "%a")
 
 _PRINTABLE = st.characters(exclude_categories=("Cc", "Cs", "Cn", "Co"), include_characters="\t")
 _LINE = st.one_of(st.sampled_from(WORDS), st.text(_PRINTABLE, min_size=1, max_size=20))
@@ -108,9 +90,7 @@ def _modules(draw: Draw) -> tuple[ModuleEntry, ...]:
     found: list[ModuleEntry] = []
     for owner in (OWN, "ACME"):
         first = len(found)
-        for name in draw(
-            st.lists(st.sampled_from(["a", "null", "no", "a b", "365", "z-cal"]), unique=True, max_size=4)
-        ):
+        for name in draw(st.lists(st.sampled_from(["a", "null", "no", "a b", "365", "z-cal"]), unique=True, max_size=4)):
             found.append(
                 ModuleEntry(
                     place=HERE,

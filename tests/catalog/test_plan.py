@@ -205,10 +205,7 @@ def test_what_was_never_published_is_renamed_in_place_with_its_drafts() -> None:
         ("renamed", "low", "start"),
     }
     assert planned.changes == result.changes
-    assert (
-        actions(planned) == {"low": "waiting"} | dict.fromkeys(("start", "high", "pack"), "waiting")
-        and result.offers == ()
-    )
+    assert actions(planned) == {"low": "waiting"} | dict.fromkeys(("start", "high", "pack"), "waiting") and result.offers == ()
     assert {model: set(model.objects.values_list("pk", flat=True)) for model in models} == rows
     assert Version.objects.get(offer__code="start") == draft
     assert AuditEvent.objects.filter(action="feature.renamed", object_code="replies").count() == 1
@@ -246,10 +243,7 @@ def test_a_published_code_stays() -> None:
         ("groups: {more: {was: main, name: X}}", "There are both 'main' and 'more' by now"),
         ("groups: {x: {was: [main], name: X}}", "one word is needed"),
         ("owners: {ACME: {was: OTHER, name: Acme}}", "Nothing is known by the key 'was'"),
-        (
-            "owners: {ACME: {name: A}}\nmodules: {acme.x: {was: desk, type: site, description: X}}",
-            "stays with its owner",
-        ),
+        ("owners: {ACME: {name: A}}\nmodules: {acme.x: {was: desk, type: site, description: X}}", "stays with its owner"),
         ("groups: {x: {was: main, name: X}}\nfeatures: {y: {name: Y, group: main}}", "There is no group 'main'."),
         ("add_ons: {x: {was: high, name: X, scope: user, for_sale: false}}", "'x' is a plan already, and stays one."),
     ],
@@ -289,9 +283,7 @@ def test_on_the_applied_seed_there_is_nothing_to_do() -> None:
 def test_changes_end_with_two_and_are_told(file: Path) -> None:
     apply(HELPDESK)
     text = HELPDESK.replace("space: 5", "space: 50").replace("name: Charts", "name: Pictures")
-    file.write_text(
-        text.replace("max_quantity: 3, ", "").replace("more: {name: More}", "more: {name: More}\n  x: {name: X}")
-    )
+    file.write_text(text.replace("max_quantity: 3, ", "").replace("more: {name: More}", "more: {name: More}\n  x: {name: X}"))
     code, out, err = run(file)
     assert (code, err) == (2, "")
     assert out.splitlines() == [

@@ -227,6 +227,16 @@ class TestReleases:
         assert full.answer("per", RENEWS) != full.answer("per", RENEWS - TICK)
         full.assert_whole()
 
+    def test_names_go_with_the_change_they_were_given_for(self, full: Town) -> None:
+        later(full, sales_essentials=2, storage=1, release={PLAN: ["ola"]})
+
+        cancel_scheduled(customer=full.customer, actor=SYSTEM, offer="sales-essentials", at=hours(10))
+        assert holders(RENEWS) == set(WHO)
+        later(full, sales_essentials=2, release={PLAN: ["ola"]}, at=hours(11))
+        later(full, sales_essentials=4, at=hours(12))
+
+        assert holders(RENEWS) == set(WHO), "more seats than before: nobody has to go"
+
     def test_somebody_unknown_is_refused(self, full: Town) -> None:
         with pytest.raises(NotFound):
             later(full, sales_essentials=2, release={PLAN: ["nobody"]})

@@ -59,7 +59,7 @@ def test_what_is_derived_for_an_instant_is_what_doing_it_then_gives(
         planned, by_hand = Town("planned", PEOPLE), Town("byhand", PEOPLE)
         for town in (planned, by_hand):
             settle_in(town, seats)
-        due = {}
+        due: dict[datetime, dict[str, int]] = {}
         for n, (day, items) in enumerate(schedule):
             due.setdefault(hours(10 * day), {}).update(items)
             change_items(
