@@ -177,7 +177,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 WHITENOISE_USE_FINDERS = DEBUG or DEMO or TESTING
 
 # ── Mail ────────────────────────────────────────────────────────────────────
-_mail = env.dj_email_url("EMAIL_URL", "consolemail://")
+_mail = env.dj_email_url("EMAIL_URL", "console://")
 globals().update(_mail)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Planarium <planarium@localhost>")
 

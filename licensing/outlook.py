@@ -24,6 +24,7 @@ class ModuleChange:
     module: str
     name: str
     is_visible: bool
+    is_site: bool
     before: int
     total: int
     was_unrestricted: bool
@@ -32,12 +33,12 @@ class ModuleChange:
 
     @property
     def added(self) -> int:
-        """How many more there are, or fewer (below 0)."""
-        return self.total - self.before
+        """How many more there are, or fewer (below 0); what stays unrestricted has neither."""
+        return 0 if self.unrestricted and self.was_unrestricted else self.total - self.before
 
     @property
     def free(self) -> int:
-        """How many are left; says nothing of unrestricted ones."""
+        """How many are left; says nothing of unrestricted ones, nor of what everybody has."""
         return max(self.total - self.in_use, 0)
 
     @property
@@ -47,7 +48,7 @@ class ModuleChange:
 
     @property
     def is_other(self) -> bool:
-        return self.before != self.total or self.was_unrestricted != self.unrestricted
+        return self.added != 0 or self.was_unrestricted != self.unrestricted
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,9 @@ class Stage:
 
     @property
     def changes(self) -> list[ModuleChange]:
-        """The visible modules and site licences whose number is another one."""
-        return [module for module in self.modules if module.is_other and module.is_visible]
+        """The visible modules whose number is another one: what people are given first, then what all have."""
+        found = [module for module in self.modules if module.is_other and module.is_visible]
+        return sorted(found, key=lambda module: (module.is_site, module.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ def compare(package: Package, before: Package | None, used: Mapping[str, int]) -
                 module=module,
                 name=known.module_description or name,
                 is_visible=not known.hidden,
+                is_site=known.license_type == ModuleLicense.Type.SITE,
                 before=was.license_number if was is not None else 0,
                 total=row.license_number if row is not None else 0,
                 was_unrestricted=was is not None and was.unrestricted,

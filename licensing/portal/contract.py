@@ -86,7 +86,7 @@ class Contract:
     @cached_property
     def all_items(self) -> list[SubscriptionItem]:
         rows = SubscriptionItem.objects.filter(customer=self.customer).select_related("version__offer", "subscription")
-        return list(rows.order_by("version__offer__type", "version__offer__position", "starts_at"))
+        return list(rows.order_by("-version__offer__type", "version__offer__position", "starts_at"))
 
     @property
     def items(self) -> list[SubscriptionItem]:

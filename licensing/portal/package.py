@@ -57,7 +57,7 @@ class PackageView:
 
     @property
     def visible(self) -> list[ModuleChange]:
-        return [module for module in self.modules if module.is_visible]
+        return sorted((m for m in self.modules if m.is_visible), key=lambda module: (module.is_site, module.name))
 
     @property
     def is_pending(self) -> bool:

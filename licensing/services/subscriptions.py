@@ -383,9 +383,9 @@ def _forget_releases(subscription: Subscription, due_at: datetime, modules: Coll
 
 
 def _modules(courses: Mapping[str, Course], versions: Mapping[int, Version], codes: Collection[str]) -> set[str]:
-    """Returns the modules that plans and add-ons are given by."""
+    """Returns the bare names of the modules that plans and add-ons are given by."""
     contents = (versions[step.version].content or {} for code in codes for step in courses.get(code, ()))
-    return {content["module"] for content in contents if content.get("module")}
+    return {content["module"].partition(".")[2] for content in contents if content.get("module")}
 
 
 def _record(commit: Commit, changes: Mapping[str, Any], reason: str = "") -> None:

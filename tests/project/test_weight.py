@@ -33,6 +33,7 @@ def root_client(db: Any, root: Account) -> Client:
         "/plans/",
         "/portal/",
         "/portal/fjordlys/",
+        "/portal/fjordlys/subscription/",
         "/portal/fjordlys/users/",
         "/portal/fjordlys/users/ola/",
         "/figures/",
@@ -54,6 +55,7 @@ def test_pages_load_every_style_and_script_there_is(root_client: Client) -> None
     """What no page loads has no place here."""
     static = Path(__file__).resolve().parents[2] / "static"
     ours = {str(path.relative_to(static)) for path in static.glob("*/*") if path.suffix in {".css", ".js"}}
-    pages = ["/portal/fjordlys/", "/portal/fjordlys/users/", "/plans/", "/styleguide/", "/admin/catalog/feature/add/"]
+    portal = ["/portal/fjordlys/", "/portal/fjordlys/subscription/", "/portal/fjordlys/users/"]
+    pages = [*portal, "/plans/", "/styleguide/", "/admin/catalog/feature/add/"]
     loaded = {match["path"] for page in pages for match in ASSET.finditer(root_client.get(page).text)}
     assert loaded == ours
