@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.formats import date_format
 
+from catalog.models import Owner
 from customers import outbox
 from customers.models import Customer, Membership
 from licensing.models import Notice, Package, Seat, Subscription
@@ -70,10 +72,12 @@ def coming(now: datetime, customers: Iterable[Customer] | None = None) -> Iterat
         if now < at <= until:
             ending = Ending(NoticeKind.FIRST_TERM, f"subscription {subscription.pk}", at, subscription.created_at)
             yield Coming(subscription.customer, ending)
+    own = Owner.objects.filter(code=settings.OWN_OWNER).values_list("pk", flat=True).first()
     for subscription in subscriptions.filter(ends_at__lte=until).iterator(BATCH):
         if subscription.ends_at is not None:
-            about, since_ = f"subscription {subscription.pk}", subscription.cancelled_at
-            yield Coming(subscription.customer, Ending(NoticeKind.CANCELLED, about, subscription.ends_at, since_))
+            about = f"subscription {subscription.pk}"
+            ending = Ending(NoticeKind.CANCELLED, about, subscription.ends_at, subscription.cancelled_at)
+            yield Coming(subscription.customer, ending, own)
     packages = Package.objects.active(now).filter(of).select_related("customer", "owner").order_by("pk")
     # What a cancelled subscription ends is told with the term.
     for package in packages.filter(subscription=None, expires_at__gt=now, expires_at__lte=until).iterator(BATCH):
@@ -124,7 +128,7 @@ def _affected(each: Coming) -> list[str]:
     if each.ending.kind is NoticeKind.FIRST_TERM:
         seats, head = seats.filter(leaves_at=each.ending.at), "With that day go the seats of"
     else:
-        seats, head = seats if each.owner is None else seats.filter(owner=each.owner), "This affects"
+        seats, head = seats.filter(owner=each.owner), "This affects"
     users = seats.order_by("user__name", "user__code").values_list("user__name", "user__code").distinct()
     count = users.count()
     if not count:

@@ -66,8 +66,13 @@ class Command(BaseCommand):
         for name, seconds in settings.WORKER_STEPS.items():
             last = self.stepped.get(name)
             if last is None or now - last >= timedelta(seconds=seconds):
-                import_string(name)(now=now, is_stopping=self.stopping.is_set)
                 self.stepped[name] = now
+                try:
+                    import_string(name)(now=now, is_stopping=self.stopping.is_set)
+                except DatabaseError:
+                    raise
+                except Exception:  # whatever is wrong with one step, the mail must go out
+                    _LOG.exception("worker_step_failed", step=name)
 
     def _tidy(self, now: datetime) -> None:
         prune_idempotency(now=now)
