@@ -115,7 +115,7 @@ class StageSerializer(serializers.Serializer[Any]):
     package = PackageSerializer()
     starts_at = serializers.DateTimeField(allow_null=True, help_text="Null: it waits until seats are released.")
     modules = ModuleChangeSerializer(many=True, help_text="Those whose number changes.")
-    releases = LeavingSerializer(many=True)
+    releases = LeavingSerializer(many=True, help_text="Whose seats go; only for callers with seats:read.")
     features = EffectSerializer(many=True, help_text="What the customer as a whole gains and loses.")
 
 

@@ -72,7 +72,7 @@ class SubscriptionDetail(CustomerMixin, APIView):
         asked = body_of(request, NewSubscriptionSerializer)
         dry_run = flag(request, "dry_run")
         made = subscribe(customer=found, actor=self.access.actor, dry_run=dry_run, **asked)
-        return Response(contract_change(self.customer, made, dry_run))
+        return Response(contract_change(self, made, dry_run))
 
 
 class SubscriptionCancel(CustomerMixin, APIView):
@@ -87,7 +87,7 @@ class SubscriptionCancel(CustomerMixin, APIView):
         dry_run = flag(request, "dry_run")
         reason = body_of(request, ReasonSerializer).get("reason", "")
         made = cancel_subscription(customer=found, actor=self.access.actor, reason=reason, dry_run=dry_run)
-        return Response(contract_change(self.customer, made, dry_run))
+        return Response(contract_change(self, made, dry_run))
 
 
 class SubscriptionResume(CustomerMixin, APIView):
@@ -102,7 +102,7 @@ class SubscriptionResume(CustomerMixin, APIView):
         dry_run = flag(request, "dry_run")
         reason = body_of(request, ReasonSerializer).get("reason", "")
         made = resume_subscription(customer=found, actor=self.access.actor, reason=reason, dry_run=dry_run)
-        return Response(contract_change(self.customer, made, dry_run))
+        return Response(contract_change(self, made, dry_run))
 
 
 class ItemList(CustomerMixin, GenericAPIView[SubscriptionItem]):
@@ -152,7 +152,7 @@ class ItemDetail(CustomerMixin, APIView):
             due_at=instant(request, "due_at"),
             dry_run=dry_run,
         )
-        return Response(contract_change(self.customer, made, dry_run))
+        return Response(contract_change(self, made, dry_run))
 
 
 def running(customer: Customer) -> Subscription:
@@ -177,11 +177,12 @@ def _changed(
         release=asked.get("release"),
         dry_run=dry_run,
     )
-    return contract_change(customer, made, dry_run)
+    return contract_change(view, made, dry_run)
 
 
-def contract_change(customer: Customer, made: Subscribed, dry_run: bool) -> dict[str, Any]:
+def contract_change(view: Any, made: Subscribed, dry_run: bool) -> dict[str, Any]:
     """Returns what came of a change, or would: the packages now and later, whose seats go, what is gained and lost."""
+    customer: Customer = view.customer
     head = CustomerRevision.objects.get(customer=customer)
     outlook = made.outlook or outlook_of(customer, head.stamp, since=head.stamp)
     items = made.items if made.items is not None else list(_items(customer, outlook.at).order_by("starts_at", "pk"))
@@ -190,17 +191,20 @@ def contract_change(customer: Customer, made: Subscribed, dry_run: bool) -> dict
         "revision": head.number,
         "subscription": _subscription(made.subscription, outlook.at),
         "items": ItemSerializer(items, many=True, context={"at": outlook.at}).data,
-        "stages": stages_json(outlook),
+        "stages": stages_json(outlook, names=view.access.allows("seats:read", customer.pk)),
     }
 
 
-def stages_json(outlook: Outlook) -> list[dict[str, Any]]:
+def stages_json(outlook: Outlook, *, names: bool) -> list[dict[str, Any]]:
+    """Returns the stages; whose seats go is told with their `names` or not at all."""
     return [
         {
             "package": PackageSerializer(stage.package).data,
             "starts_at": stage.starts_at,
             "modules": [change_json(module) for module in stage.modules if module.is_other],
-            "releases": [{"user": seat.user, "name": seat.name, "module": seat.module} for seat in stage.leaving],
+            "releases": [
+                {"user": seat.user, "name": seat.name, "module": seat.module} for seat in stage.leaving if names
+            ],
             "features": [
                 {
                     "feature": difference.feature.code,

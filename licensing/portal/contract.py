@@ -163,6 +163,7 @@ def timeline(
     contract = Contract(found, timezone.now())
     context = {
         "contract": contract,
+        "may_see_seats": found.may("seats:read"),
         "customer": found.customer,
         "form": form,
         "refusal": refusal,
@@ -232,6 +233,7 @@ def _previewed(request: HttpRequest, found: Visit, wanted: Wanted) -> HttpRespon
         told = wanted.act(True, suggested)
     context = {
         "customer": found.customer,
+        "may_see_seats": found.may("seats:read"),
         "wanted": wanted,
         "told": told,
         "choices": choices,

@@ -115,6 +115,11 @@ class TestItems:
         assert call(api, "DELETE", "items/sales-essentials/", status=409)["code"] == "nothing_scheduled"
         assert not Seat.objects.filter(leaves_at__isnull=False).exists()
 
+    def test_who_may_not_see_seats_is_told_no_names(self, full: Town) -> None:
+        http = api_with("customers:read", "customers:write")
+        (stage,) = call(http, "PATCH", "items/sales-essentials/", {"quantity": 1, "due": "renewal"})["stages"]
+        assert stage["releases"] == []
+
     def test_a_swap_is_all_of_it_or_nothing(self, full: Town, api: APIClient) -> None:
         at = (datetime.now(UTC) + timedelta(days=40)).replace(microsecond=0)
         wish = {"items": {"sales-essentials": 0, "sales-premium": 3}, "due_at": at.isoformat()}

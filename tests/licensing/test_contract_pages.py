@@ -88,6 +88,12 @@ class TestTimeline:
         assert "See what changes" not in page.text, "a customer's admin looks, and changes nothing"
         assert kari.post(CHANGE, form(full)).status_code == 403
 
+    def test_who_may_not_see_seats_sees_no_names(self, full: Town) -> None:
+        change_items(customer=full.customer, actor=SYSTEM, items={"sales-essentials": 2}, due=RENEWAL)
+        page = visitor(AccountFactory(name="Pia Product", roles=["product_manager"])).get(HOME)
+        assert "1 seat will be released." in page.text
+        assert "Per" not in page.text
+
     def test_a_foreign_customers_is_not_there(self, full: Town) -> None:
         stranger = AccountFactory()
         MembershipFactory(customer=Town("nordvik", ()).customer, account=stranger, role=Membership.Role.ADMIN)
