@@ -92,7 +92,7 @@ class TestTimeline:
         change_items(customer=full.customer, actor=SYSTEM, items={"sales-essentials": 2}, due=RENEWAL)
         page = visitor(AccountFactory(name="Pia Product", roles=["product_manager"])).get(HOME)
         assert "1 seat will be released." in page.text
-        assert "Per" not in page.text
+        assert "loses" not in page.text
 
     def test_a_foreign_customers_is_not_there(self, full: Town) -> None:
         stranger = AccountFactory()

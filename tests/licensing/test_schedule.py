@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -298,8 +299,8 @@ class TestCancelling:
     )
     @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles", "UTC"])
     def test_states_begin_at_their_instant_in_every_zone(
-        self, full: Town, settings, at: datetime, state: str, access: str, zone: str
-    ) -> None:  # type: ignore[no-untyped-def]
+        self, full: Town, settings: Any, at: datetime, state: str, access: str, zone: str
+    ) -> None:
         """D-1: half-open, in UTC, whatever the server's zone."""
         settings.TIME_ZONE = zone
         before = {"warning": "active", "grace": "warning", "stopped": "grace"}[state]
