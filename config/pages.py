@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from catalog.models import Version
 from catalog.selectors import drafts
 from customers.access import Access, access_of
+from customers.audit import tell
 from customers.models import AuditEvent
 from licensing.portal.waiting import Task, tasks_at_customers
 
@@ -69,4 +70,4 @@ def _drafts(access: Access) -> Iterator[Task]:
 
 
 def _events(access: Access) -> Any:
-    return AuditEvent.objects.order_by("-at", "-pk")[:EVENTS_NAMED] if access.allows("audit:read") else None
+    return tell(AuditEvent.objects.order_by("-at", "-pk")[:EVENTS_NAMED]) if access.allows("audit:read") else None

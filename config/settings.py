@@ -42,6 +42,7 @@ WORKER_STEPS = {
 OUTBOX_HANDLERS = {
     "mail": "customers.outbox.send_mail",
     "impact": "licensing.services.impacting.deliver_impact",
+    "migration": "licensing.services.moving.deliver_migration",
 }
 # How many entitlement sets (immutable, about 10 kB each) one worker keeps in memory.
 SET_MEMORY_ENTRIES = env.int("SET_MEMORY_ENTRIES", 4096)

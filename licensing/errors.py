@@ -236,3 +236,79 @@ class WouldNotFit(Refusal):
 class OverrideRefused(Refusal):
     code = "override_refused"
     title = "Override refused"
+
+
+class MigrationRefusal(Refusal):
+    """Something that can't be done with a migration of customers as it stands."""
+
+    title = "Migration refused"
+
+
+class NotPublished(MigrationRefusal):
+    code = "target_not_published"
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"{version} isn't on sale, so nobody can be moved to it.",
+            blocking={"kind": "version", "code": version},
+            next_action="Choose a published version that isn't retired.",
+        )
+
+
+class NobodyToMove(MigrationRefusal):
+    code = "nobody_to_move"
+
+    def __init__(self, cohort: str, version: str) -> None:
+        super().__init__(
+            f"No customer ({cohort}) is on another version than {version}.",
+            blocking={"kind": "version", "code": version},
+            next_action="Choose other customers, or another version.",
+        )
+
+
+class NotPreviewed(MigrationRefusal):
+    code = "not_previewed"
+
+    def __init__(self, migration: str) -> None:
+        super().__init__(
+            "What this would do has not been worked out yet.",
+            blocking={"kind": "migration", "code": migration},
+            next_action="Wait until the preview is there, look at it, then start.",
+        )
+
+
+class NotInState(MigrationRefusal):
+    """The migration is in another state than this needs; somebody may have been faster."""
+
+    code = "migration_not_in_state"
+
+    def __init__(self, migration: str, state: str, verb: str) -> None:
+        super().__init__(
+            f"This migration is {state}, so it can't be {verb}.",
+            blocking={"kind": "migration", "code": migration, "state": state},
+            next_action="Look at it again; somebody may have been faster.",
+        )
+
+
+class MovedSince(MigrationRefusal):
+    """A customer's plan is not on the version that the migration brought it to any more."""
+
+    code = "moved_since"
+
+    def __init__(self, customer: str, offer: str, now: str) -> None:
+        super().__init__(
+            f"{customer} has {now} of {offer} now: it was moved again since, and stays where it is.",
+            blocking={"kind": "customer", "code": customer},
+            next_action="Move the customer by a migration of its own, if that is wanted.",
+        )
+
+
+class NothingToRollBack(MigrationRefusal):
+    code = "nothing_to_roll_back"
+
+    def __init__(self, migration: str, what: str) -> None:
+        super().__init__(
+            f"{what} was not moved by this migration, or has gone back already.",
+            blocking={"kind": "migration", "code": migration},
+            next_action="Nothing needs to be rolled back.",
+        )

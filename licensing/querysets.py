@@ -98,3 +98,16 @@ class OverrideQuerySet(AnyRows):
     def not_over(self, at: datetime) -> Any:
         """Those in force at `at` or later, as was known at `at`."""
         return self.with_stop().filter(Q(stop=None) | Q(stop__gt=at))
+
+
+class MigrationCustomerQuerySet(AnyRows):
+    def open(self) -> Any:
+        """Those still to be moved, tried in vain or not yet tried."""
+        return self.filter(state__in=["waiting", "blocked"])
+
+    def to_do(self) -> Any:
+        """Those that a running migration works off: to be moved, or to be brought back."""
+        return self.filter(state__in=["waiting", "blocked", "returning"])
+
+    def due(self, at: datetime) -> Any:
+        return self.to_do().filter(try_at__lte=at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -11,11 +11,22 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, F, QuerySet
+from django.db.models.functions import Lower
 
 from customers.models import Customer, CustomerUser
 from licensing import facts as f
+from licensing.cohort import Cohort
 from licensing.extra_info import parse_set
-from licensing.models import Holding, HoldingPeriod, ModuleLicense, Override, Package, Seat, UserPeriod
+from licensing.models import (
+    Holding,
+    HoldingPeriod,
+    ModuleLicense,
+    Override,
+    Package,
+    Seat,
+    SubscriptionItem,
+    UserPeriod,
+)
 from licensing.resolution import canonical, digest
 
 
@@ -43,6 +54,12 @@ class Timeline:
         """Returns each owner's date state; an owner without an active package is not in it."""
         return {package.owner.code: package.state_at(at) for package in self.packages if package.is_in_force(at)}
 
+    def likeness(self, at: datetime) -> Hashable:
+        """Returns what two customers must have in common for `facts(at)` to give equal holdings the same there."""
+        overrides = tuple(override.fact() for override in self.overrides if is_in_force(override, at))
+        rows = frozenset(row_likeness(row.package.owner.code, row) for row in self.rows)
+        return rows, frozenset(self.states(at).items()), overrides
+
     def facts(self, at: datetime) -> f.CustomerFacts:
         """Returns the customer's facts at an instant from `start` on."""
         rows = [row for row in self.rows if row.package.is_in_force(at)]
@@ -55,6 +72,19 @@ class Timeline:
             sets={r.full_name: _switched_on(r) for r in rows if r.is_plan},
             overrides=tuple(o.fact() for o in self.overrides if is_in_force(o, at)),
         )
+
+
+def row_likeness(owner: str, row: Any) -> Hashable:
+    """Returns what of a module licence (saved or only compiled) decides answers.
+
+    What a version grants is told by its id, what an imported row grants by its check. Counts matter where they add up:
+    of add-ons, never of plans.
+    """
+    is_counted = bool(row.grants) and not row.is_plan
+    grants = row.version_id or (row.encrypted_check if row.grants or row.is_plan else None)
+    count = row.license_number if is_counted else 0
+    prerequisite = row.prerequisite_module
+    return owner, row.module_name, row.license_type, row.hidden, grants, row.extra_info, count, prerequisite
 
 
 def load_timelines(customers: Collection[int], at: datetime, *, ahead: bool = False) -> dict[int, Timeline]:
@@ -213,3 +243,29 @@ def holding_period_at(holding: Holding, at: datetime) -> HoldingPeriod | None:
     periods = HoldingPeriod.objects.filter(holding=holding, starts_at__lte=at).select_related("set")
     period: HoldingPeriod | None = periods.order_by("-starts_at").first()
     return period if period is not None and (period.ends_at is None or period.ends_at > at) else None
+
+
+def items_of(offer: int, cohort: Cohort, at: datetime, *, target: int | None = None) -> QuerySet[SubscriptionItem]:
+    """Returns the items in force at `at` by which customers of a plan or add-on (its id) belong to the cohort.
+
+    With a `target` (a version's id), those who are on it already do not belong.
+    """
+    items = SubscriptionItem.objects.in_force(at).filter(version__offer=offer)
+    if target is not None:
+        items = items.exclude(version=target)
+    if cohort.versions:
+        items = items.filter(version__number__in=cohort.versions)
+    if cohort.billing_months:
+        items = items.filter(subscription__billing_months__in=cohort.billing_months)
+    if cohort.search:
+        items = items.filter(customer__in=Customer.objects.search(cohort.search))
+    if cohort.codes:
+        lowered = Customer.objects.alias(lower_code=Lower("code"))
+        items = items.filter(customer__in=lowered.filter(lower_code__in=cohort.codes))
+    found: QuerySet[SubscriptionItem] = items
+    return found
+
+
+def customers_of(offer: int, cohort: Cohort, at: datetime, *, target: int | None = None) -> QuerySet[Any, Any]:
+    """Returns the ids of the customers that `items_of` is about, each once and in no order, as `{"customer": id}`."""
+    return items_of(offer, cohort, at, target=target).order_by().values("customer").distinct()

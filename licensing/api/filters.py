@@ -13,7 +13,7 @@ from catalog.models import Offer
 from customers.api.filters import YesNoFilter
 from customers.errors import Invalid
 from customers.models import CustomerUser
-from licensing.models import ModuleLicense, Seat, UserPeriod
+from licensing.models import Migration, MigrationCustomer, ModuleLicense, Seat, UserPeriod
 
 
 class UserFilter(FilterSet):
@@ -69,3 +69,20 @@ class LicenseFilter(FilterSet):
 
     def by_text(self, rows: QuerySet[ModuleLicense], name: str, text: str) -> QuerySet[ModuleLicense]:
         return rows.filter(Q(module_name__icontains=text) | Q(module_description__icontains=text))
+
+
+class MigrationFilter(FilterSet):
+    offer = CharFilter(field_name="offer__code", lookup_expr="iexact", label="The code of a plan or add-on.")
+    state = ChoiceFilter(choices=Migration.State.choices, label="The state it is in.")
+
+    class Meta:
+        model = Migration
+        fields: tuple[str, ...] = ()
+
+
+class MigrationCustomerFilter(FilterSet):
+    state = ChoiceFilter(choices=MigrationCustomer.State.choices, label="The state the customer is in.")
+
+    class Meta:
+        model = MigrationCustomer
+        fields: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from licensing.api import activation, contracts, entitlements, licenses, seats, users
+from licensing.api import activation, contracts, entitlements, licenses, moving, seats, users
 
 _CUSTOMER = "customers/<code:customer>/"
 _USER = f"{_CUSTOMER}users/<code:user>/"
@@ -31,4 +31,7 @@ urlpatterns = [
         name="package-superfluous",
     ),
     path(f"{_CUSTOMER}licenses/", licenses.LicenseList.as_view(), name="license-list"),
+    path("migrations/", moving.MigrationList.as_view(), name="migration-list"),
+    path("migrations/<int:migration>/", moving.MigrationDetail.as_view(), name="migration-detail"),
+    path("migrations/<int:migration>/customers/", moving.MigrationCustomerList.as_view(), name="migration-customers"),
 ]

@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("catalog", "0003_approval"),
         ("customers", "0004_search"),
-        ("licensing", "0004_impact"),
+        ("licensing", "0005_moving"),
     ]
 
     operations = [

@@ -1,4 +1,5 @@
-from .impact import ImpactCustomer, ImpactFeature, ImpactReport
+from .impact import ImpactCustomer, ImpactFeature, ImpactProblem, ImpactReport, ImpactVersion
+from .migration import Migration, MigrationCustomer
 from .notice import Notice
 from .package import ModuleLicense, Package
 from .period import EntitlementSet, Holding, HoldingPeriod, UserPeriod
@@ -15,7 +16,11 @@ __all__ = [
     "HoldingPeriod",
     "ImpactCustomer",
     "ImpactFeature",
+    "ImpactProblem",
     "ImpactReport",
+    "ImpactVersion",
+    "Migration",
+    "MigrationCustomer",
     "ModuleLicense",
     "Notice",
     "Override",

@@ -23,7 +23,7 @@ from django.views.decorators.cache import never_cache
 
 from customers.models import Customer, CustomerUser
 from licensing.facts import DateState, full_name
-from licensing.models import ChangeSet, Override, Package, Seat, Subscription, SubscriptionItem
+from licensing.models import ChangeSet, MigrationCustomer, Override, Package, Seat, Subscription, SubscriptionItem
 from licensing.portal.charts import LineChart, count_by_day, line_chart
 from licensing.portal.gate import Visit, visit
 from licensing.portal.listing import load_board, load_crowd
@@ -151,9 +151,19 @@ class CustomerOverview:
                 yield Concern("bad", f"{meter.name} is full: {taken} taken.", users, "See who")
             elif meter.state == "near":
                 yield Concern("warn", f"{meter.name} has {meter.left}.", users, "See who")
+        for row in self._coming_moves():
+            day = date_format(row.due_at, "j F Y")
+            text = f"{row.offer.name} moves to version {row.migration.target.number} on {day}. {row.migration.reason}"
+            yield Concern("warn", f"{text} {row.why}".strip())
         for override in self._ending_overrides():
             ends = date_format(override.ends_at, "j F Y") if override.ends_at else ""
             yield Concern("warn", f"The override of {override.feature.name} ends on {ends}.")
+
+    def _coming_moves(self) -> QuerySet[MigrationCustomer]:
+        """Plans that are about to get another version, and what is in the way of that."""
+        rows = MigrationCustomer.objects.open().filter(customer=self.customer)
+        found: QuerySet[MigrationCustomer] = rows.select_related("offer", "migration__target").order_by("due_at")
+        return found[:RECENT_CHANGES]
 
     def _ending_overrides(self) -> QuerySet[Override]:
         until = self.at + timedelta(days=DAYS_AHEAD)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Max
 
 from catalog.models import Owner
+from customers.audit import Event, record_all
 from customers.models import CustomerUser
 from licensing.facts import owner_of
 from licensing.models import ChangeSet, ChangeSetRow, Seat
@@ -94,4 +95,19 @@ def write_outcomes(
     )
     if not was_planned:
         rewrite_users(commit, [o.user for o in changed])
+    events = [
+        Event(
+            "seats.changed",
+            "seats",
+            known_as(o.user),
+            {"seats": [sorted(o.before), sorted(o.after)], "change_set": change_set.number},
+        )
+        for o in changed
+    ]
+    record_all(actor=commit.actor, events=events, customer=commit.customer, reason=reason, at=commit.at)
     return change_set
+
+
+def known_as(user: CustomerUser) -> str:
+    """Returns the name under which the audit trail knows a user; their customer is to be at hand."""
+    return f"{user.customer.code}/{user.code}"

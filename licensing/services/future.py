@@ -17,7 +17,6 @@ from typing import Any
 from django.db.models import Min
 
 from catalog.models import Owner
-from customers import audit
 from customers.actor import SYSTEM
 from customers.models import CustomerUser
 from licensing.models import (
@@ -37,7 +36,10 @@ from licensing.services.packages import (
     compile_package,
     compiled_items,
     own_owner,
+    record,
     seats_to_release,
+    supersede,
+    withdraw,
     write_package,
 )
 from licensing.services.periods import BATCH, rewrite_customer, rewrite_users
@@ -86,22 +88,15 @@ def _passed(commit: Commit) -> list[datetime]:
 
 
 def _settle_packages(then: Commit) -> None:
-    for package in Package.objects.filter(customer=then.customer, activated_at=then.at).scheduled():
+    due = Package.objects.filter(customer=then.customer, activated_at=then.at).scheduled()
+    for package in due.select_related("owner"):
         mine = Package.objects.filter(customer=then.customer, owner=package.owner_id)
-        mine.pending().update(state=Package.State.WITHDRAWN)
-        mine.filter(state=Package.State.ACTIVE).update(state=Package.State.SUPERSEDED, ended_at=then.at)
-        package.state = Package.State.ACTIVE
+        withdraw(then, mine.pending())
+        supersede(then, mine.filter(state=Package.State.ACTIVE), package)
+        was, package.state = package.state, Package.State.ACTIVE
         package.save(update_fields=["state"])
         then.cause = "package.activated"
-        audit.record(
-            actor=then.actor,
-            action="package.activated",
-            object_type="package",
-            object_code=str(package),
-            customer=then.customer,
-            changes={"state": package.state, "digest": package.digest},
-            at=then.at,
-        )
+        record(then, "package.activated", package, was)
 
 
 def _settle_seats(then: Commit) -> None:
@@ -113,7 +108,7 @@ def _settle_seats(then: Commit) -> None:
     gone: dict[int, set[str]] = defaultdict(set)
     for seat in leaving:
         gone[seat.user_id].add(seat.full_name)
-    users = CustomerUser.objects.in_bulk(gone)
+    users = CustomerUser.objects.select_related("customer").in_bulk(gone)
     held: dict[int, dict[str, Seat]] = {pk: {} for pk in gone}
     for seat in Seat.objects.filter(user__in=gone, released_at=None).select_related("owner"):
         held[seat.user_id][seat.full_name] = seat
@@ -194,7 +189,7 @@ def _schedule(commit: Commit, subscription: Subscription | None, stages: Sequenc
         if stage.starts_at in planned and stage.compiled.equals(planned[stage.starts_at])
     }
     dropped = [package.pk for at, package in planned.items() if at not in kept]
-    mine.filter(pk__in=dropped).update(state=Package.State.WITHDRAWN, activated_at=None, ended_at=None)
+    withdraw(commit, mine.filter(pk__in=dropped))
     starts = [stage.starts_at for stage in stages]
     ends: dict[datetime, datetime | None] = dict(zip_longest(starts, starts[1:]))
     present = mine.active(commit.at).first()

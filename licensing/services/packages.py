@@ -76,8 +76,7 @@ def issue_package(
     mine = Package.objects.filter(customer=commit.customer, owner=owner)
     waiting = mine.pending().select_related("owner").first()
     if waiting is not None and not compiled.equals(waiting):
-        mine.pending().update(state=Package.State.WITHDRAWN)
-        commit.changed()
+        withdraw(commit, mine.pending())
         waiting = None
     present = mine.active(commit.at).first()
     if (present is None and not compiled.rows) or (present is not None and compiled.equals(present)):
@@ -138,7 +137,7 @@ def write_package(
     )
     ModuleLicense.objects.bulk_create([license_of(package, row, commit.at) for row in compiled.rows])
     commit.changed()
-    _record(commit, "package.issued", package)
+    record(commit, "package.issued", package, None)
     return package
 
 
@@ -172,7 +171,10 @@ def seats_to_release(package: Package, named: Mapping[str, Collection[int]], at:
 
 def release_seats(commit: Commit, seats: Sequence[Seat], reason: str) -> ChangeSet | None:
     """Releases `seats` at once, in one change set."""
-    users = {user.pk: user for user in CustomerUser.objects.filter(pk__in={seat.user_id for seat in seats})}
+    users = {
+        user.pk: user
+        for user in CustomerUser.objects.filter(pk__in={seat.user_id for seat in seats}).select_related("customer")
+    }
     held = seats_held(list(users), commit.at)
     gone: dict[int, set[str]] = {pk: set() for pk in users}
     for seat in seats:
@@ -222,16 +224,38 @@ def activate(commit: Commit, package: Package) -> None:
     """Makes `package` the active one: the old one ends at the same stamp, and every answer is written anew."""
     commit.moves_contract = True
     mine = Package.objects.filter(customer=commit.customer, owner=package.owner)
-    mine.active(commit.at).update(state=Package.State.SUPERSEDED, ended_at=commit.at)
+    supersede(commit, mine.active(commit.at), package)
     # What is scheduled follows upon this one now, until the end of the commit derives it anew.
     following = mine.scheduled().order_by("activated_at").first()
-    package.state = Package.State.ACTIVE
+    was, package.state = package.state, Package.State.ACTIVE
     package.activated_at = commit.at
     package.ended_at = None if following is None else following.activated_at
     package.save(update_fields=["state", "activated_at", "ended_at"])
     commit.changed()
     rewrite_customer(commit)
-    _record(commit, "package.activated", package)
+    record(commit, "package.activated", package, was)
+
+
+def supersede(commit: Commit, packages: Any, by: Package) -> None:
+    """Ends the packages in force: another takes their place."""
+    for old in packages:
+        old.owner, was = by.owner, old.state
+        old.state, old.ended_at = Package.State.SUPERSEDED, commit.at
+        old.save(update_fields=["state", "ended_at"])
+        record(commit, "package.superseded", old, was)
+
+
+def withdraw(commit: Commit, packages: Any) -> bool:
+    """Withdraws packages that wait or are scheduled; returns whether there were any."""
+    found = list(packages.select_related("owner"))
+    for package in found:
+        was, package.state = package.state, Package.State.WITHDRAWN
+        package.activated_at = package.ended_at = None
+        package.save(update_fields=["state", "activated_at", "ended_at"])
+        record(commit, "package.withdrawn", package, was)
+    if found:
+        commit.changed()
+    return bool(found)
 
 
 def compiled_items(items: Iterable[SubscriptionItem]) -> list[CompiledItem]:
@@ -268,14 +292,15 @@ def license_of(package: Package, row: Row, registered: datetime) -> ModuleLicens
     )
 
 
-def _record(commit: Commit, action: str, package: Package) -> None:
+def record(commit: Commit, action: str, package: Package, was: str | None) -> None:
+    """Writes into the trail that a package is in another state."""
     audit.record(
         actor=commit.actor,
         action=action,
         object_type="package",
         object_code=str(package),
         customer=commit.customer,
-        changes={"state": package.state, "digest": package.digest},
+        changes={"state": [was, package.state], "digest": package.digest},
         at=commit.at,
     )
 

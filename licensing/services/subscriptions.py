@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, Literal
 
 from django.db.models.functions import Lower
 
 from catalog.models import Offer, Version
+from catalog.selectors import tier_ranks
 from customers import audit
 from customers.actor import Actor
 from customers.errors import Invalid, NotFound
 from customers.models import Customer, CustomerUser
+from licensing.bundling import Member, judge
 from licensing.courses import Course, Stretch, at_instant, changed, course_of, instants, moved, stretches_of, without
-from licensing.errors import ItemsRefused, NoSubscription, NothingScheduled, SubscriptionCancelled
+from licensing.errors import ItemsRefused, NoSubscription, NothingScheduled, SubscriptionCancelled, WouldNotFit
 from licensing.models import PlannedRelease, Subscription, SubscriptionItem
 from licensing.outlook import Outlook, outlook_of
 from licensing.services.commit import Commit, customer_commit
@@ -37,6 +39,14 @@ class Subscribed:
     issued: Issued
     outlook: Outlook | None = None
     items: list[SubscriptionItem] | None = None  # as they would be, likewise
+
+
+@dataclass(frozen=True, slots=True)
+class Moved(Subscribed):
+    """`was` is the version before, none where the customer was there already; `at` the stamp of the move."""
+
+    was: Version | None = field(kw_only=True)
+    at: datetime = field(kw_only=True)
 
 
 def subscribe(
@@ -176,15 +186,23 @@ def resume_subscription(
 
 
 def move_to_version(
-    *, customer: Customer, actor: Actor, version: Version, at: datetime | None = None, dry_run: bool = False
-) -> Subscribed:
+    *,
+    customer: Customer,
+    actor: Actor,
+    version: Version,
+    at: datetime | None = None,
+    dry_run: bool = False,
+    must_fit: bool = False,
+    cause: str = "version.moved",
+    reason: str = "",
+) -> Moved:
     """Moves what the customer has of a plan or add-on to another version of it, and issues the package that follows.
 
     What is scheduled of it moves along (P-7). Raises ItemsRefused where the customer doesn't have it, where the version
-    isn't in effect, or where what the new version needs or excludes is in the way. One that the customer is on already
-    changes nothing.
+    isn't in effect, or where what the new version needs or excludes is in the way; with `must_fit` also WouldNotFit,
+    where the package would stay pending. One that the customer is on already changes nothing.
     """
-    with customer_commit(customer=customer, actor=actor, cause="version.moved", at=at, dry_run=dry_run) as commit:
+    with customer_commit(customer=customer, actor=actor, cause=cause, at=at, dry_run=dry_run) as commit:
         subscription = Subscription.objects.running(commit.at).filter(customer=customer).first()
         courses, versions = _courses(commit, subscription) if subscription is not None else ({}, {})
         code = version.offer.code
@@ -198,11 +216,14 @@ def move_to_version(
         versions[version.pk] = version
         courses[code] = moved(courses[code], version.pk)
         _judge(commit, subscription, courses, versions)
-        if before.pk != version.pk:
-            _store(commit, subscription, code, courses[code], versions)
-            _record_move(commit, before, version)
+        if before.pk == version.pk:
+            return Moved(subscription, Issued(None), was=None, at=commit.at)
+        _store(commit, subscription, code, courses[code], versions)
+        _record_move(commit, before, version, reason)
         issued = issue_package(commit, subscription)
-        return _told(commit, subscription, issued, dry_run)
+        if must_fit and issued.superfluous:
+            raise WouldNotFit(str(issued.package), [asdict(row) for row in issued.superfluous])
+    return Moved(subscription, issued, was=before, at=commit.at)
 
 
 def _told(commit: Commit, subscription: Subscription, issued: Issued, dry_run: bool) -> Subscribed:
@@ -401,7 +422,7 @@ def _record(commit: Commit, changes: Mapping[str, Any], reason: str = "") -> Non
     )
 
 
-def _record_move(commit: Commit, was: Version, now: Version) -> None:
+def _record_move(commit: Commit, was: Version, now: Version, reason: str) -> None:
     audit.record(
         actor=commit.actor,
         action=commit.cause,
@@ -409,6 +430,7 @@ def _record_move(commit: Commit, was: Version, now: Version) -> None:
         object_code=commit.customer.code,
         customer=commit.customer,
         changes={now.offer.code: [was.number, now.number]},
+        reason=reason,
         at=commit.at,
     )
 
@@ -434,32 +456,6 @@ def _on_sale(code: str, at: datetime) -> Version:
 
 
 def item_faults(items: Mapping[str, tuple[Version, int]]) -> list[dict[str, Any]]:
-    """Returns everything wrong with versions (offer code → version, quantity) that stand together."""
-    return content_faults({code: (version.content or {}, quantity) for code, (version, quantity) in items.items()})
-
-
-def content_faults(items: Mapping[str, tuple[Mapping[str, Any], int]]) -> list[dict[str, Any]]:
-    """Returns everything wrong with contents that stand together: needs, excludes, and at most how many."""
-    faults = []
-    for code, (content, quantity) in sorted(items.items()):
-        rules = content["rules"]
-        missing = [other for other in rules["needs"] if other not in items]
-        clashing = [other for other in rules["excludes"] if other in items]
-        most = content["max_quantity"]
-        faults += [
-            {"code": "needs", "offer": code, "needs": other, "message": f"{code} needs {other}."} for other in missing
-        ]
-        faults += [
-            {"code": "excludes", "offer": code, "excludes": other, "message": f"{code} can't stand beside {other}."}
-            for other in clashing
-        ]
-        if most is not None and quantity > most:
-            faults.append(
-                {
-                    "code": "too_many",
-                    "offer": code,
-                    "most": most,
-                    "message": f"At most {most} of {code}, not {quantity}.",
-                }
-            )
-    return faults
+    """Returns everything wrong with versions (offer code → version, quantity) that stand together. One query."""
+    members = [Member.of_content(version.content or {}, quantity) for version, quantity in items.values()]
+    return [misfit.to_json() for misfit in judge(members, tier_ranks())]

@@ -9,6 +9,8 @@ from statistics import median
 from typing import Any
 
 from scripts.bench.activations import Activation
+from scripts.bench.filing import Files
+from scripts.bench.impact import Impacts
 from scripts.bench.lists import Pages
 from scripts.bench.load import Sample, get
 from scripts.bench.population import Population
@@ -107,6 +109,8 @@ class Run:
     statements: Mapping[str, int]
     client_mb: int
     pages: Pages
+    impacts: Impacts
+    files: Files
     activation: Activation
 
     @property
@@ -191,5 +195,7 @@ GOALS = (
         most=0,
     ),
     Goal("activation_mb", "its memory, MB", lambda run: run.activation.memory_mb, most=200),
+    Goal("impact", "impact of 100,000 users, s", lambda run: run.impacts.large.seconds_per_100k, most=10),
+    Goal("plan_to_yaml", "plan of a catalog file : its YAML alone", lambda run: run.files.worst_plan, most=25),
     Goal("client_mb", "memory of the client that builds, MB", lambda run: run.client_mb, most=500),
 )

@@ -58,10 +58,14 @@ def row(**unlike: int) -> dict[str, int]:
 _OF_A_CUSTOMER: Final = {"admin_of_another_customer": 404, "key_bound_to_another": 404}
 _TRUSTED: Final = ("customer_success", "superuser", "key", "key_bound_to_the_customer")
 _CONTRACT: Final = _OF_A_CUSTOMER | dict.fromkeys(("product_manager", "publisher", "auditor", "admin", "viewer"), 403)
+_OF_NO_CUSTOMER: Final = dict.fromkeys(
+    ("admin", "viewer", "admin_of_another_customer", "key_bound_to_the_customer", "key_bound_to_another"), 403
+)
 _SEATS: Final = _OF_A_CUSTOMER | {"product_manager": 403, "publisher": 403}
 
 TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     # The published catalog is for everybody who comes with a role.
+    "GET catalog/compare/": row(),
     "GET catalog/solutions/": row(),
     "GET catalog/solutions/{code}/": row(),
     "GET catalog/features/": row(),
@@ -72,6 +76,10 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "GET catalog/plans/{code}/": row(),
     "GET catalog/add-ons/": row(),
     "GET catalog/add-ons/{code}/": row(),
+    # A migration is about many customers, so it is for callers who read all of them.
+    "GET migrations/": row(**_OF_NO_CUSTOMER),
+    "GET migrations/{migration}/": row(**_OF_NO_CUSTOMER),
+    "GET migrations/{migration}/customers/": row(**_OF_NO_CUSTOMER),
     # The list shows each caller only what it may see (tests/customers/test_api.py).
     "GET customers/": row(),
     "GET customers/{customer}/": row(**_OF_A_CUSTOMER),
