@@ -2,7 +2,7 @@
 
 The first term is 12 months; then a subscription renews by one billing period at a time. Months are counted from the
 anchor, never from the end before: from 31 January one month leads to the end of February and two to 31 March. Days
-begin at midnight UTC (T-1 to T-4).
+begin at midnight UTC (B-1 to B-4).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class PackageDates:
 
 
 def add_months(anchor: date, months: int) -> date:
-    """Returns the same day so many months later, or the last one of a month that is too short (T-2)."""
+    """Returns the same day so many months later, or the last one of a month that is too short (B-2)."""
     year, month = divmod(anchor.year * _MONTHS + anchor.month - 1 + months, _MONTHS)
     return date(year, month + 1, min(anchor.day, monthrange(year, month + 1)[1]))
 
@@ -56,7 +56,7 @@ def renewals(starts_on: date, billing_months: int) -> Iterator[date]:
 
 
 def term_at(starts_on: date, billing_months: int, on: date) -> Term:
-    """Returns the term that `on` lies in: the first one, or a billing period (T-1). Before the start: the first."""
+    """Returns the term that `on` lies in: the first one, or a billing period (B-1). Before the start: the first."""
     first = add_months(starts_on, FIRST_TERM_MONTHS)
     if on < first:
         return Term(starts_on, first, is_first=True)
@@ -74,7 +74,7 @@ def term_at(starts_on: date, billing_months: int, on: date) -> Term:
 
 
 def next_renewal(starts_on: date, billing_months: int, on: date) -> date:
-    """Returns the first renewal after `on`; cancelled then, that is where it ends (T-3)."""
+    """Returns the first renewal after `on`; cancelled then, that is where it ends (B-3)."""
     return term_at(starts_on, billing_months, on).ends_on
 
 
@@ -89,7 +89,7 @@ def midnight(day: date) -> datetime:
 
 
 def dates_ending(ends_at: datetime | None) -> PackageDates:
-    """Returns the dates of a package whose term ends: warning a month before, grace 12 days after (T-4)."""
+    """Returns the dates of a package whose term ends: warning a month before, grace 12 days after (B-4)."""
     if ends_at is None:
         return PackageDates()
     return PackageDates(midnight(add_months(ends_at.date(), -WARNING_MONTHS)), ends_at, ends_at + GRACE)

@@ -155,7 +155,7 @@ def cancel_scheduled(
 def cancel_subscription(
     *, customer: Customer, actor: Actor, reason: str = "", at: datetime | None = None, dry_run: bool = False
 ) -> Subscribed:
-    """Cancels the subscription to the end of its running term, and issues the package that ends then (T-3, T-4).
+    """Cancels the subscription to the end of its running term, and issues the package that ends then (B-3, B-4).
 
     Raises NoSubscription, SubscriptionCancelled.
     """

@@ -1,4 +1,4 @@
-"""What is due happens by the clock: scheduled items, packages, releases and ends (P-9 to P-16, T-3, T-4)."""
+"""What is due happens by the clock: scheduled items, packages, releases and ends (P-9 to P-16, B-3, B-4)."""
 
 from __future__ import annotations
 
@@ -274,7 +274,7 @@ class TestReleases:
 
 
 class TestCancelling:
-    """T-3, T-4, P-15."""
+    """B-3, B-4, P-15."""
 
     def test_it_ends_with_the_running_term(self, full: Town) -> None:
         made = cancel_subscription(customer=full.customer, actor=SYSTEM, at=hours(9))

@@ -1,4 +1,4 @@
-"""Terms and billing periods: months counted from the anchor, the first term twelve of them (T-1 to T-4)."""
+"""Terms and billing periods: months counted from the anchor, the first term twelve of them (B-1 to B-4)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_renewals_only_move_forward(starts_on: date, billing_months: int) -> Non
 
 
 def test_ten_thousand_random_terms_are_as_dateutil_has_them() -> None:
-    """T-1, T-2: any date, past or future; month ends and leap days come up often."""
+    """B-1, B-2: any date, past or future; month ends and leap days come up often."""
     dice = Random(20260105)  # noqa: S311 - examples, no secret
     for _ in range(10_000):
         year, month = dice.randrange(1970, 2200), dice.randrange(1, 13)
@@ -110,7 +110,7 @@ def test_every_day_lies_in_one_term(starts_on: date, billing_months: int, later:
     ],
 )
 def test_a_package_that_ends_warns_a_month_before_and_stops_12_days_after(ends_on: date, warns_on: date) -> None:
-    """T-4."""
+    """B-4."""
     ends_at = datetime(ends_on.year, ends_on.month, ends_on.day, tzinfo=UTC)
     dates = dates_ending(ends_at)
     assert dates.warning_at == datetime(warns_on.year, warns_on.month, warns_on.day, tzinfo=UTC)
