@@ -19,7 +19,7 @@ from catalog.selectors import drafts
 from customers.access import Access, access_of
 from customers.audit import tell
 from customers.models import AuditEvent
-from licensing.portal.waiting import Task, tasks_at_customers
+from licensing.portal.waiting import Task, tasks_at_customers, tasks_of_migrations
 
 CUSTOMERS_NAMED: Final = 10
 TASKS_NAMED: Final = 10
@@ -47,7 +47,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "customers": own[:CUSTOMERS_NAMED],
         "has_more": len(own) > CUSTOMERS_NAMED,
-        "tasks": [*_drafts(access), *tasks_at_customers(access, timezone.now())],
+        "tasks": [*_drafts(access), *tasks_of_migrations(access), *tasks_at_customers(access, timezone.now())],
         "events": _events(access),
         "has_role": bool(access.scopes or access.scopes_at),
     }

@@ -144,6 +144,10 @@ class VersionAdmin(CatalogAdmin):
         if settings.FOUR_EYES and not is_approved:
             may["publish"] = False
         may["approve"] = may["approve"] and not is_approved
+        # What it would do to customers, and moving them, are pages of their own.
+        looks = holds(request, "customers:read") and holds(request, *DRAFT)
+        may |= {"impact": looks and told["content"] is not None}
+        may |= {"move": looks and version.state == Version.State.PUBLISHED}
         main = next((step for step in ("rebase", "approve", "publish", "submit") if may[step]), "")
         return {"may": may, "main": main, "waits_for_others": waits}
 

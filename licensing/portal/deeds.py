@@ -37,7 +37,7 @@ class Deed:
         return not self.needs or any(counts[state] for state in self.needs)
 
 
-_STUCK: Final = ("blocked", "overdue", "failed")
+STUCK: Final = ("blocked", "overdue", "failed")
 DEEDS: Final[Mapping[str, Deed]] = {
     "start": Deed(
         "Start…",
@@ -79,7 +79,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
         "They are tried again.",
         lambda m, actor, at, said: migrating.try_again(migration=m, actor=actor, at=at),
         (State.RUNNING, State.DONE),
-        needs=_STUCK,
+        needs=STUCK,
     ),
     "roll-back": Deed(
         "Roll back all…",

@@ -54,7 +54,7 @@ _TOOLS: Final[tuple[tuple[str, str, Callable[[Access], bool]], ...]] = (
     ("Matrix", "matrix", may_see_workbench),
     ("Compatibility", "compatibility", may_see_workbench),
     ("Impact", "impact", may_see_impact),
-    ("Migrations", "migrations", may_see_impact),
+    ("Migrations", "migrations:list", may_see_impact),
     ("Import & export", "catalog_files", lambda access: access.allows("catalog:draft")),
     ("Compare plans", "plans", may_see_workbench),
 )
