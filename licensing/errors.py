@@ -160,6 +160,43 @@ class ItemsRefused(Refusal):
         )
 
 
+class NoSubscription(ItemsRefused):
+    """Nothing can be changed where nothing runs."""
+
+    code = "no_subscription"
+    title = "No subscription"
+
+    def __init__(self, customer: str) -> None:
+        super().__init__([{"code": "no_subscription", "message": f"{customer} has no running subscription."}])
+        self.blocking = {"kind": "customer", "code": customer}
+        self.next_action = "Start a subscription first."
+
+
+class SubscriptionCancelled(Refusal):
+    code = "subscription_cancelled"
+    title = "Subscription cancelled"
+
+    def __init__(self, customer: str, ends_at: datetime) -> None:
+        super().__init__(
+            f"The subscription is cancelled already; it ends on {ends_at.date().isoformat()}.",
+            blocking={"kind": "subscription", "code": customer},
+            next_action="Take the cancellation back if it is to go on.",
+            details={"ends_at": ends_at.isoformat()},
+        )
+
+
+class NothingScheduled(Refusal):
+    code = "nothing_scheduled"
+    title = "Nothing scheduled"
+
+    def __init__(self, what: str, message: str = "") -> None:
+        super().__init__(
+            message or f"Nothing is scheduled for {what}.",
+            blocking={"kind": "subscription", "code": what},
+            next_action="Look at the timeline for what is scheduled.",
+        )
+
+
 class NothingToActivate(Refusal):
     code = "nothing_to_activate"
     title = "Nothing to activate"

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.db.models.functions import Lower
 
 from customers.models import Customer, CustomerUser
@@ -32,12 +32,16 @@ from licensing.resolution import canonical, digest
 
 @dataclass(frozen=True)
 class Timeline:
-    """What is known at `start` of a customer's packages and overrides, from then on."""
+    """What is known at `start` of a customer's packages and overrides, from then on (`ahead`: and scheduled)."""
 
     start: datetime
     packages: tuple[Package, ...]
     rows: tuple[ModuleLicense, ...]
     overrides: tuple[Override, ...]  # the customer's own
+
+    @property
+    def own_owner(self) -> str:
+        return str(settings.OWN_OWNER)
 
     def boundaries(self) -> list[datetime]:
         """Returns, in order, the instants after `start` at which the answers may change by the clock alone."""
@@ -48,7 +52,7 @@ class Timeline:
 
     def states(self, at: datetime) -> dict[str, f.DateState]:
         """Returns each owner's date state; an owner without an active package is not in it."""
-        return {package.owner.code: package.state_at(at) for package in self.packages}
+        return {package.owner.code: package.state_at(at) for package in self.packages if package.is_in_force(at)}
 
     def likeness(self, at: datetime) -> Hashable:
         """Returns what two customers must have in common for `facts(at)` to give equal holdings the same there."""
@@ -58,13 +62,14 @@ class Timeline:
 
     def facts(self, at: datetime) -> f.CustomerFacts:
         """Returns the customer's facts at an instant from `start` on."""
+        rows = [row for row in self.rows if row.package.is_in_force(at)]
         return f.CustomerFacts(
             own_owner=settings.OWN_OWNER,
             states=self.states(at),
-            sources=tuple(source_of(row) for row in self.rows if row.grants or row.is_plan),
-            site_modules=frozenset(r.full_name for r in self.rows if r.license_type == ModuleLicense.Type.SITE),
-            visible_modules=frozenset(r.full_name for r in self.rows if r.assignable),
-            sets={r.full_name: _switched_on(r) for r in self.rows if r.is_plan},
+            sources=tuple(source_of(row) for row in rows if row.grants or row.is_plan),
+            site_modules=frozenset(r.full_name for r in rows if r.license_type == ModuleLicense.Type.SITE),
+            visible_modules=frozenset(r.full_name for r in rows if r.assignable),
+            sets={r.full_name: _switched_on(r) for r in rows if r.is_plan},
             overrides=tuple(o.fact() for o in self.overrides if is_in_force(o, at)),
         )
 
@@ -82,10 +87,11 @@ def row_likeness(owner: str, row: Any) -> Hashable:
     return owner, row.module_name, row.license_type, row.hidden, grants, row.extra_info, count, prerequisite
 
 
-def load_timelines(customers: Collection[int], at: datetime) -> dict[int, Timeline]:
+def load_timelines(customers: Collection[int], at: datetime, *, ahead: bool = False) -> dict[int, Timeline]:
     """Returns what `load_timeline` does, of many customers (by id), in three queries."""
-    packages = Package.objects.filter(customer__in=customers).in_force(at).select_related("owner")
-    by_id = {package.pk: package for package in packages}
+    packages = Package.objects.filter(customer__in=customers)
+    packages = packages.not_over(at) if ahead else packages.in_force(at)
+    by_id = {package.pk: package for package in packages.select_related("owner")}
     found: dict[int, tuple[list[Package], list[ModuleLicense], list[Override]]] = {pk: ([], [], []) for pk in customers}
     for package in by_id.values():
         found[package.customer_id][0].append(package)
@@ -98,9 +104,9 @@ def load_timelines(customers: Collection[int], at: datetime) -> dict[int, Timeli
     return {pk: Timeline(at, tuple(p), tuple(r), tuple(o)) for pk, (p, r, o) in found.items()}
 
 
-def load_timeline(customer: Customer, at: datetime) -> Timeline:
-    """Returns what is recorded of `customer` as of `at`, in three queries."""
-    return load_timelines([customer.pk], at)[customer.pk]
+def load_timeline(customer: Customer, at: datetime, *, ahead: bool = False) -> Timeline:
+    """Returns what is recorded of `customer` as of `at` (`ahead`: with what is scheduled), in three queries."""
+    return load_timelines([customer.pk], at, ahead=ahead)[customer.pk]
 
 
 def source_of(row: ModuleLicense) -> f.Source:
@@ -176,6 +182,16 @@ def seats_held(users: Iterable[CustomerUser | int], at: datetime | None = None) 
     for seat in (seats.held() if at is None else seats.held_at(at)).select_related("owner", "assigned_in"):
         held[seat.user_id][seat.full_name] = seat
     return held
+
+
+def seats_in_order(customer: Customer, module: str, at: datetime | None = None) -> QuerySet[Seat]:
+    """Returns the seats held of a module (`owner.module`) in the order in which to give them up: of users unseen for
+    longest first, then the newest."""
+    owner, _, name = module.partition(".")
+    held = Seat.objects.held(at).filter(customer=customer, owner__code=owner.upper(), module_name=name)
+    unseen = F("user__last_seen_at").asc(nulls_first=True)
+    ordered: QuerySet[Seat] = held.select_related("user", "owner").order_by(unseen, "-assigned_at", "-pk")
+    return ordered
 
 
 def users_per_module(customer: Customer, at: datetime | None = None) -> dict[str, int]:

@@ -33,7 +33,7 @@ class UserFilter(FilterSet):
             raise Invalid(
                 f"There is no plan or add-on {code!r}.", [{"field": "plan", "message": "Not in the catalog."}]
             )
-        sold = ModuleLicense.objects.filter(package__state="active", offer_code__iexact=code)
+        sold = ModuleLicense.objects.filter(offer_code__iexact=code).active()
         here = sold.filter(
             customer=OuterRef("customer"), package__owner=OuterRef("owner"), module_name=OuterRef("module_name")
         )

@@ -1,10 +1,11 @@
 from .impact import ImpactCustomer, ImpactFeature, ImpactProblem, ImpactReport, ImpactVersion
 from .migration import Migration, MigrationCustomer
+from .notice import Notice
 from .package import ModuleLicense, Package
 from .period import EntitlementSet, Holding, HoldingPeriod, UserPeriod
 from .revision import CustomerRevision, RevisionEntry
 from .seat import ChangeSet, ChangeSetRow, Override, Seat
-from .subscription import Subscription, SubscriptionItem
+from .subscription import PlannedRelease, Subscription, SubscriptionItem
 
 __all__ = [
     "ChangeSet",
@@ -21,8 +22,10 @@ __all__ = [
     "Migration",
     "MigrationCustomer",
     "ModuleLicense",
+    "Notice",
     "Override",
     "Package",
+    "PlannedRelease",
     "RevisionEntry",
     "Seat",
     "Subscription",

@@ -73,12 +73,12 @@ class CustomerOverview:
     # ── The contract ────────────────────────────────────────────────────────
     @cached_property
     def subscription(self) -> Subscription | None:
-        running: Subscription | None = Subscription.objects.running().filter(customer=self.customer).first()
+        running: Subscription | None = Subscription.objects.running(self.at).filter(customer=self.customer).first()
         return running
 
     @property
     def renews_on(self) -> date | None:
-        if self.subscription is None:
+        if self.subscription is None or self.subscription.ends_at is not None:
             return None
         return next_renewal(self.subscription.starts_on, self.subscription.billing_months, self.at.date())
 
@@ -91,7 +91,9 @@ class CustomerOverview:
 
     @cached_property
     def packages(self) -> list[Package]:
-        rows = Package.objects.filter(customer=self.customer, state__in=["active", "pending"]).select_related("owner")
+        """Those in force by the clock, and those that wait."""
+        rows = Package.objects.filter(customer=self.customer)
+        rows = (rows.active(self.at) | rows.pending()).select_related("owner")
         return list(rows.order_by("owner__code", "-number"))
 
     @property
@@ -138,8 +140,9 @@ class CustomerOverview:
         for package in self.packages:
             if package.state == Package.State.PENDING:
                 text = f"Package {package.number} of {package.owner.code} waits: more seats are in use than it has."
-                yield Concern("bad", text)
-        if not any(package.state == Package.State.ACTIVE for package in self.packages):
+                page = reverse("portal:package", args=[self.customer.code, package.owner.code, package.number])
+                yield Concern("bad", text, page, "See what is in the way")
+        if not any(package.state != Package.State.PENDING for package in self.packages):
             yield Concern("bad", "No package is active, so nobody can edit anything.")
         users = reverse("portal:users", args=[self.customer.code]) if self.may_see_seats else ""
         for meter in self.meters:

@@ -39,10 +39,11 @@ def tasks_at_customers(access: Access, at: datetime) -> list[Task]:
 def _tasks(customers: Any, at: datetime) -> Iterator[Task]:
     packages = Package.objects.filter(customer__in=customers).select_related("customer", "owner")
     soon = at + timedelta(days=DAYS_AHEAD)
-    for package in packages.filter(state="pending").order_by("issued_at")[:OF_EACH]:
+    for package in packages.pending().order_by("issued_at")[:OF_EACH]:
         text = f"{package.customer.name}: package {package.number} waits until seats are given back."
-        yield Task("Does not fit", "bad", text, _page(package.customer))
-    for package in packages.active().filter(expires_at__gt=at, expires_at__lte=soon).order_by("expires_at")[:OF_EACH]:
+        page = reverse("portal:package", args=[package.customer.code, package.owner.code, package.number])
+        yield Task("Does not fit", "bad", text, page)
+    for package in packages.active(at).filter(expires_at__gt=at, expires_at__lte=soon).order_by("expires_at")[:OF_EACH]:
         text = f"{package.customer.name}: everything of {package.owner.code} ends on {_day(package.expires_at)}."
         yield Task("Ends soon", "warn", text, _page(package.customer))
     overrides = Override.objects.filter(customer__in=customers, ended_at=None, ends_at__gt=at, ends_at__lte=soon)

@@ -36,6 +36,7 @@ from customers.tables import Column, NeverNull, Table
 from licensing.models import SubscriptionItem
 from licensing.portal.impact import may_see_impact
 from licensing.portal.trail import CATALOG
+from licensing.querysets import open_at
 
 DRAFTS_NAMED: Final = 20
 COMING_NAMED: Final = 10
@@ -195,6 +196,7 @@ def items_in_force(at: datetime) -> Any:
 def users_on(versions: Sequence[Version], at: datetime) -> dict[int, int]:
     """Returns how many users hold a seat of the plan at customers that have these versions, by version. One query."""
     seats = items_in_force(at).filter(
+        open_at("customer__seats__leaves_at", at),
         version__in=versions,
         customer__seats__released_at=None,
         customer__seats__owner=F("version__offer__module__owner"),

@@ -184,7 +184,7 @@ class _After:
 
     @property
     def timeline(self) -> Timeline:
-        package = Package(customer_id=self.known.customer, owner=self.owner)
+        package = Package(customer_id=self.known.customer, owner=self.owner, activated_at=self.known.at)
         new = [license_of(package, row, self.known.at) for row in self.rows]
         return replace(self.known.timeline, rows=(*self.kept, *new))
 

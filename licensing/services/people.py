@@ -14,10 +14,10 @@ from customers.errors import Invalid
 from customers.models import Customer, CustomerUser
 from licensing.models import ChangeSet
 from licensing.selectors import seats_held
+from licensing.services.change_sets import UserOutcome, known_as, write_outcomes
 from licensing.services.commit import Commit, customer_commit
 from licensing.services.onboarding import faults_of
 from licensing.services.periods import BATCH, rewrite_users
-from licensing.services.seats import UserOutcome, known_as, write_outcomes
 
 EDITABLE = frozenset({"name", "email", "account", "can_log_in", "is_former_employee"})
 
@@ -93,7 +93,7 @@ def edit_user(
             user.save(update_fields=list(wanted))
             _record(commit, "user.edited", user, changes, reason)
         if could_hold and not user.may_hold_seats:
-            held = seats_held([user])
+            held = seats_held([user], commit.at)
             freed = write_outcomes(commit, [UserOutcome(user, frozenset(held[user.pk]), frozenset())], held, reason)
         if could_hold != user.may_hold_seats:
             if freed is None:

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -116,6 +117,7 @@ def document(
         },
         "impact": {"large": run.impacts.large.as_json(), "small": run.impacts.small.as_json()},
         "page_bytes": dict(run.pages.bytes),
+        "activation": asdict(run.activation),
         "catalog_file": {
             "features": run.files.features,
             "seconds": {label: dict(taken) for label, taken in run.files.seconds.items()},

@@ -27,7 +27,7 @@ from customers.models import Account, AuditEvent, Membership
 from customers.services import accounts, keys, members
 from customers.services import customers as customer_rows
 from licensing.facts import Mode
-from licensing.services import onboarding, overrides, packages, people, seats, subscriptions
+from licensing.services import activation, onboarding, overrides, people, seats, subscriptions
 from tests.factories.catalog import draft, published
 from tests.factories.customers import AccountFactory
 from tests.licensing.market import Market, Town, hours
@@ -96,7 +96,29 @@ def _package(w: World) -> Any:
         town.gives(person, "ten-sales-premium", at=hours(2))
     town.buys(sales_premium=1, at=hours(3))
     town.takes("ida", "ten-sales-premium", at=hours(4))
-    return packages.activate_package(customer=town.customer, actor=w.by)
+    return activation.activate_package(customer=town.customer, **w.who)
+
+
+def _superfluous(w: World) -> Any:
+    town = w.town
+    for person in ("ola", "ida"):
+        town.gives(person, "ten-sales-premium", at=hours(2))
+    town.buys(sales_premium=1, at=hours(3))
+    release = {"superoffice.ten-sales-premium": ["ida"]}
+    return activation.release_superfluous(customer=town.customer, release=release, **w.who)
+
+
+def _taken_back(w: World) -> Any:
+    town = w.town
+    items, due = {"sales-premium": 5}, hours(100)
+    subscriptions.change_items(customer=town.customer, actor=Actor(), items=items, due=due, at=hours(2))
+    return subscriptions.cancel_scheduled(customer=town.customer, **w.who)
+
+
+def _resumed(w: World) -> Any:
+    town = w.town
+    subscriptions.cancel_subscription(customer=town.customer, actor=Actor(), at=hours(2))
+    return subscriptions.resume_subscription(customer=town.customer, **w.who)
 
 
 def _moved(w: World) -> Any:
@@ -292,7 +314,11 @@ ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
         *("override.granted", "quotes deny", "value"),
     ),
     "licensing.services.overrides.end_override": (_override, *("override.ended", "quotes deny", "value")),
-    "licensing.services.packages.activate_package": (_package, *("package.activated", "SUPEROFFICE #2", "state")),
+    "licensing.services.activation.release_superfluous": (
+        _superfluous,
+        *("seats.changed", "tindra/ida", "seats"),
+    ),
+    "licensing.services.activation.activate_package": (_package, *("package.activated", "SUPEROFFICE #2", "state")),
     "licensing.services.subscriptions.subscribe": (
         lambda w: subscriptions.subscribe(
             customer=Town("havbris", ()).customer, billing_months=1, items={"sales-premium": 1}, **w.who
@@ -302,6 +328,18 @@ ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
     "licensing.services.subscriptions.change_items": (
         lambda w: w.at_town(subscriptions.change_items, items={"sales-premium": 5}),
         *("subscription.changed", "tindra", "sales-premium"),
+    ),
+    "licensing.services.subscriptions.cancel_scheduled": (
+        _taken_back,
+        *("subscription.changed", "tindra", "sales-premium"),
+    ),
+    "licensing.services.subscriptions.cancel_subscription": (
+        lambda w: w.at_town(subscriptions.cancel_subscription, reason="Merges with another"),
+        *("subscription.cancelled", "tindra", "ends_at"),
+    ),
+    "licensing.services.subscriptions.resume_subscription": (
+        _resumed,
+        *("subscription.resumed", "tindra", "ends_at"),
     ),
     "licensing.services.subscriptions.move_to_version": (
         _moved,
@@ -331,8 +369,7 @@ def test_what_is_done_is_told(market: Market, pia: Account, service: str) -> Non
     act(World(market, pia))
     event = AuditEvent.objects.filter(action=action, object_code=code).latest("pk")
     assert (event.account, event.actor) == (pia, "Pia Product")
-    if service != "licensing.services.packages.activate_package":  # it goes by the clock alone
-        assert event.at == hours(8)
+    assert event.at == hours(8)
     assert not named or named in event.changes, event.changes
 
 

@@ -18,6 +18,8 @@ WORLD: Final = {
     "user": "ola",
     "feature": "quotes",
     "module": "ten-sales-premium",
+    "offer": "sales-premium",
+    "number": "1",
     "migration": "4711",
     "catalog/solutions": "sales",
     "catalog/features": "quotes",

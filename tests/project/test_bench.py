@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 
 from catalog.document import Source, parse
+from scripts.bench.activations import Activation
 from scripts.bench.catalogs import OWNER, PLANS, catalog, edited
 from scripts.bench.filing import Files
 from scripts.bench.impact import ImpactRun, Impacts
@@ -67,6 +68,11 @@ def test_a_whole_run_of_200_users(tmp_path: Path) -> None:
     assert report["catalog_file"]["features"] == 200
     for taken in report["catalog_file"]["seconds"].values():
         assert 0 < taken["yaml"] < taken["everything"]
+
+    activation = report["activation"]
+    assert (activation["items"], activation["users"]) == (12, 200)
+    assert activation["statements"] == activation["few_statements"] > 0
+    assert activation["seconds"] > 0
 
     missed = sum(not goal["is_met"] for goal in report["goals"].values())
     assert list(report["goals"]) == [goal.code for goal in GOALS]
@@ -167,9 +173,10 @@ def test_figures_are_medians_in_milliseconds() -> None:
 
 
 NO_PAGES = Pages(1, 2, {}, {})
+NO_ACTIVATION = Activation(12, 200, 0.0, 0, 0, 0, 0)
 NO_IMPACTS = Impacts(ImpactRun(1, 2_000, 0.5, 90), ImpactRun(1, 200, 0.25, 90))
 NO_FILES = Files(1, {})
-NOTHING_ELSE = {"pages": NO_PAGES, "impacts": NO_IMPACTS, "files": NO_FILES}
+NOTHING_ELSE = {"pages": NO_PAGES, "impacts": NO_IMPACTS, "files": NO_FILES, "activation": NO_ACTIVATION}
 
 
 def test_an_impact_is_told_per_second_and_beside_the_small_crowd() -> None:
@@ -219,6 +226,9 @@ def test_the_goals_are_those_that_were_promised() -> None:
         "statements": (1, 1),
         "lists": (None, 3),
         "page_kb": (None, 60),
+        "activation_s": (None, 5),
+        "activation_statements": (0, 0),
+        "activation_mb": (None, 200),
         "impact": (None, 10),
         "plan_to_yaml": (None, 25),
         "client_mb": (None, 500),

@@ -38,6 +38,7 @@ def root_client(db: Any, root: Account) -> Client:
         "/catalog/matrix/",
         "/portal/",
         "/portal/fjordlys/",
+        "/portal/fjordlys/subscription/",
         "/portal/fjordlys/users/",
         "/portal/fjordlys/users/ola/",
         "/figures/",
@@ -63,7 +64,8 @@ def test_pages_load_every_style_and_script_there_is(root_client: Client) -> None
     """What no page loads has no place here."""
     static = Path(__file__).resolve().parents[2] / "static"
     ours = {str(path.relative_to(static)) for path in static.glob("*/*") if path.suffix in {".css", ".js"}}
-    pages = ["/portal/fjordlys/", "/portal/fjordlys/users/", "/plans/", "/catalog/matrix/", "/styleguide/"]
+    pages = ["/portal/fjordlys/", "/portal/fjordlys/subscription/", "/portal/fjordlys/users/", "/plans/"]
+    pages += ["/catalog/matrix/", "/styleguide/"]
     pages += ["/catalog/compatibility/", "/catalog/files/", "/audit/", "/admin/catalog/feature/add/"]
     pages += ["/admin/catalog/plan/", "/admin/catalog/version/compare/sales-premium/"]
     loaded = {match["path"] for page in pages for match in ASSET.finditer(root_client.get(page).text)}
