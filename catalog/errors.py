@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import TypeAlias
 
 from customers.errors import Refusal
@@ -272,4 +273,48 @@ class PublishingNeedsReview(Refusal):
             "With four-eyes on, files fill an empty catalog only; after that every draft is reviewed.",
             blocking={"kind": "setting", "code": "FOUR_EYES"},
             next_action="Apply without publishing, and have another publisher review the drafts.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CellConflict:
+    """A cell that somebody else changed: what was seen, what is recorded (`theirs`), what was wanted (`mine`)."""
+
+    offer: str
+    feature: str
+    seen: Said | None
+    theirs: Said | None
+    mine: Said | None
+    who: str = ""
+    at: datetime | None = None
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnConflict:
+    """A plan or add-on whose draft was published or discarded: `version` (primary key, or none) is edited now."""
+
+    offer: str
+    version: int | None
+    is_draft: bool
+    stage: str
+    who: str = ""
+    at: datetime | None = None
+    action: str = ""
+
+
+class CellsChangedSince(Refusal):
+    """Somebody else was faster; `details["columns"]` and `details["cells"]` list where, and nothing is saved."""
+
+    code = "cells_changed_since"
+    title = "Somebody else changed the same"
+
+    def __init__(self, columns: Sequence[ColumnConflict], cells: Sequence[CellConflict]) -> None:
+        count = len(cells)
+        offers = list(dict.fromkeys([*(each.offer for each in columns), *(each.offer for each in cells)]))
+        super().__init__(
+            f"{count} cell{'s' * (count != 1)} of {', '.join(offers)} changed since you saw them. Nothing was saved.",
+            blocking={"kind": "draft", "code": offers[0]},
+            next_action="Choose theirs or yours for each, and save again.",
+            details={"columns": [asdict(each) for each in columns], "cells": [asdict(each) for each in cells]},
         )

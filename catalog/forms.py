@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 
 from catalog.kinds import KINDS, UNLIMITED, BadValue, Value
 from catalog.models import Grant, VersionInclude, VersionModule, VersionRule
+from catalog.targets import tier_target
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[Any]
@@ -115,11 +116,37 @@ class ExtraModuleForm(DraftRowForm):
 
 
 class RuleForm(DraftRowForm):
+    """A rule names a plan or add-on, or a tier."""
+
     named = "offer"
 
     class Meta:
         model = VersionRule
-        fields = ("verb", "offer")
+        fields = ("verb", "offer", "tier")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        is_of_tier = kwargs.get("instance") is not None and kwargs["instance"].tier_id is not None
+        self.named = "tier" if is_of_tier else "offer"
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            other = "offer" if is_of_tier else "tier"
+            self.initial[other] = "–"
+            self.fields[other] = ShownField("–", str(self.fields[other].label))
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if not self.instance.pk and not self.errors and bool(data.get("offer")) == bool(data.get("tier")):
+            raise ValidationError("Name a plan or add-on, or a tier; not both, not neither.")
+        return data
+
+    @property
+    def target(self) -> str:
+        """What the row is about, as the drafting service reads it."""
+        if self.instance.pk:
+            saved: str = self.instance.names
+            return saved
+        tier = self.cleaned_data.get("tier")
+        return tier_target(tier.code) if tier is not None else str(self.cleaned_data["offer"].code)
 
 
 class LimitWidget(forms.MultiWidget):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Manager, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, F, Manager, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce, Concat
+
+from catalog.targets import TIER
 
 if TYPE_CHECKING:
     AnyRows = QuerySet[Any]
@@ -60,6 +63,14 @@ class VersionQuerySet(AnyRows):
     def frozen(self) -> Any:
         return self.filter(state__in=["published", "retired"])
 
+    def newest(self) -> Any:
+        """The one published last, or None. One that was retired, or called off, comes after the others."""
+        return self.order_by(Case(When(state="retired", then=1), default=0), "-number").first()
+
+    def scheduled(self, at: datetime) -> Any:
+        """Published versions whose `effective_from` is still to come at `at`."""
+        return self.filter(state="published", effective_from__gt=at)
+
     def in_effect(self, at: datetime) -> Any:
         """Published versions whose `effective_from` has come, superseded ones included."""
         return self.filter(state="published", effective_from__lte=at)
@@ -84,3 +95,9 @@ class VersionQuerySet(AnyRows):
             .order_by("-effective_from", "-number")
         )
         return self.filter(pk=Subquery(newest.values("pk")[:1]))
+
+
+class RuleQuerySet(AnyRows):
+    def targeted(self) -> Any:
+        """Rows with their `target`: the code of a plan or add-on, or `tier:CODE`."""
+        return self.annotate(target=Coalesce(F("offer__code"), Concat(Value(TIER), F("tier__code"))))

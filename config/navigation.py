@@ -15,6 +15,9 @@ from django.utils.functional import SimpleLazyObject
 from customers.access import Access, access_of
 from licensing.portal.gate import has_choice
 from licensing.portal.impact import may_see_impact
+from licensing.portal.migrating import may_see_migrations
+from licensing.portal.trail import may_read_trail
+from licensing.portal.workbench import may_see_workbench
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -40,13 +43,17 @@ class Group:
 _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "": (("Home", "home"), ("Search", "search")),
     "Catalog": (
+        ("Workbench", "workbench"),
         ("Compare plans", "plans"),
+        ("Matrix", "matrix"),
+        ("Compatibility", "compatibility"),
         ("Plans", "catalog.Plan"),
         ("Add-ons", "catalog.AddOn"),
         ("Versions", "catalog.Version"),
         ("Features", "catalog.Feature"),
         ("Import & export", "catalog_files"),
         ("Impact", "impact"),
+        ("Migrations", "migrations:list"),
     ),
     "Customers": (
         ("Customers", "portal:customers"),
@@ -65,7 +72,7 @@ _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "Access": (
         ("Accounts", "customers.Account"),
         ("API clients", "customers.ApiClient"),
-        ("Audit trail", "customers.AuditEvent"),
+        ("Audit trail", "audit"),
         ("Administration", "admin:index"),
         ("API documentation", "docs"),
     ),
@@ -74,7 +81,12 @@ _OPEN_TO: Final[dict[str, Callable[[Access], bool]]] = {
     "admin:index": lambda access: access.actor.account is not None and access.actor.account.is_staff,
     "portal:customers": has_choice,
     "impact": may_see_impact,
+    "compatibility": lambda access: access.allows_somewhere("catalog:read"),
+    "matrix": lambda access: access.allows("catalog:read"),
+    "migrations:list": may_see_migrations,
     "catalog_files": lambda access: access.allows("catalog:draft"),
+    "audit": may_read_trail,
+    "workbench": may_see_workbench,
     "figures": lambda access: access.allows("customers:read"),
 }
 _OPEN_TO_ALL: Final = frozenset({"plans"})  # signed in or not

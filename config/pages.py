@@ -17,8 +17,9 @@ from django.views.decorators.cache import never_cache
 from catalog.models import Version
 from catalog.selectors import drafts
 from customers.access import Access, access_of
+from customers.audit import tell
 from customers.models import AuditEvent
-from licensing.portal.waiting import Task, tasks_at_customers
+from licensing.portal.waiting import Task, tasks_at_customers, tasks_of_migrations
 
 CUSTOMERS_NAMED: Final = 10
 TASKS_NAMED: Final = 10
@@ -46,7 +47,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "customers": own[:CUSTOMERS_NAMED],
         "has_more": len(own) > CUSTOMERS_NAMED,
-        "tasks": [*_drafts(access), *tasks_at_customers(access, timezone.now())],
+        "tasks": [*_drafts(access), *tasks_of_migrations(access), *tasks_at_customers(access, timezone.now())],
         "events": _events(access),
         "has_role": bool(access.scopes or access.scopes_at),
     }
@@ -69,4 +70,4 @@ def _drafts(access: Access) -> Iterator[Task]:
 
 
 def _events(access: Access) -> Any:
-    return AuditEvent.objects.order_by("-at", "-pk")[:EVENTS_NAMED] if access.allows("audit:read") else None
+    return tell(AuditEvent.objects.order_by("-at", "-pk")[:EVENTS_NAMED]) if access.allows("audit:read") else None

@@ -36,10 +36,17 @@ SIGNING_KEY_FILE = env.str("SIGNING_KEY_FILE", str(BASE_DIR / "var" / "signing-k
 API_KEY_MEMORY_SECONDS = env.float("API_KEY_MEMORY_SECONDS", 1.0)
 # How often the collected "last used" of API keys is written; 0: only when asked for.
 KEY_USE_WRITTEN_EVERY_SECONDS = env.float("KEY_USE_WRITTEN_EVERY_SECONDS", 0 if TESTING else 30)
+# What the worker does besides, and every how many seconds: called with `now` and `is_stopping`.
+WORKER_STEPS = {
+    "licensing.services.sweeping.sweep": 10,
+    "licensing.services.noticing.send_notices": 3600,
+}
+
 # What delivers which topic of the outbox.
 OUTBOX_HANDLERS = {
     "mail": "customers.outbox.send_mail",
     "impact": "licensing.services.impacting.deliver_impact",
+    "migration": "licensing.services.moving.deliver_migration",
 }
 # How many entitlement sets (immutable, about 10 kB each) one worker keeps in memory.
 SET_MEMORY_ENTRIES = env.int("SET_MEMORY_ENTRIES", 4096)
@@ -175,7 +182,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 WHITENOISE_USE_FINDERS = DEBUG or DEMO or TESTING
 
 # ── Mail ────────────────────────────────────────────────────────────────────
-_mail = env.dj_email_url("EMAIL_URL", "consolemail://")
+_mail = env.dj_email_url("EMAIL_URL", "console://")
 globals().update(_mail)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Planarium <planarium@localhost>")
 

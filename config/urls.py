@@ -4,24 +4,38 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+import customers.api.base  # noqa: F401 - it registers the converter <code:…>
+from catalog.views.compatibility import CompatibilityPage
 from catalog.views.files import CatalogDownload, CatalogFiles
+from catalog.views.matrix import MatrixPage, MatrixRepetitions, MatrixSave
 from catalog.views.plans import PlanComparison
 from config.health import healthz, readyz
 from config.pages import home
 from config.styleguide import styleguide
 from config.your_account import your_account
+from licensing.portal.audit import AuditPage
 from licensing.portal.figures import FiguresPage
-from licensing.portal.impact import ImpactByCustomer, ImpactByFeature, ImpactReports
+from licensing.portal.impact import ImpactAtCustomer, ImpactByCustomer, ImpactByFeature, ImpactProblems, ImpactReports
 from licensing.portal.searching import Search
+from licensing.portal.workbench import Workbench
 
 urlpatterns = [
     path("", home, name="home"),
+    path("catalog/", Workbench.as_view(), name="workbench"),
+    path("catalog/compatibility/", CompatibilityPage.as_view(), name="compatibility"),
     path("catalog/files/", CatalogFiles.as_view(), name="catalog_files"),
     path("catalog/files/catalog.yaml", CatalogDownload.as_view(), name="catalog_download"),
+    path("audit/", AuditPage.as_view(), name="audit"),
+    path("catalog/matrix/", MatrixPage.as_view(), name="matrix"),
+    path("catalog/matrix/repeated/", MatrixRepetitions.as_view(), name="matrix_repeated"),
+    path("catalog/matrix/save/", MatrixSave.as_view(), name="matrix_save"),
     path("figures/", FiguresPage.as_view(), name="figures"),
     path("impact/", ImpactReports.as_view(), name="impact"),
     path("impact/<int:report>/", ImpactByFeature.as_view(), name="impact_report"),
     path("impact/<int:report>/customers/", ImpactByCustomer.as_view(), name="impact_customers"),
+    path("impact/<int:report>/customers/<code:customer>/", ImpactAtCustomer.as_view(), name="impact_customer"),
+    path("impact/<int:report>/problems/", ImpactProblems.as_view(), name="impact_problems"),
+    path("migrations/", include("licensing.portal.migration_urls")),
     path("search/", Search.as_view(), name="search"),
     path("plans/", PlanComparison.as_view(), name="plans"),
     path("styleguide/", styleguide, name="styleguide"),

@@ -5,6 +5,9 @@ from typing import Any, Final
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.urls import reverse
+from django.utils import timezone
+
+from customers.services.accounts import record_own_change
 
 _WRONG_LOGIN: Final = "This e-mail address and password are not correct together. Check both, or reset the password."
 
@@ -22,6 +25,11 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: Any) -> bool:
         return False
+
+    def send_notification_mail(self, template_prefix: str, user: Any, *args: Any, **kwargs: Any) -> None:
+        """What allauth would tell people about their account (a new password, a second step) the trail tells too."""
+        record_own_change(account=user, what=template_prefix.rpartition("/")[2], at=timezone.now())
+        super().send_notification_mail(template_prefix, user, *args, **kwargs)
 
     def get_password_change_redirect_url(self, request: Any) -> str:
         return reverse("account")

@@ -114,6 +114,13 @@ class SecondStepAdmin(ReadOnlyAdmin, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return holds(request, SUPERUSER)
 
+    def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:
+        accounts.remove_second_step(actor=actor_of(request), second_step=obj, at=timezone.now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Authenticator]) -> None:
+        for second_step in queryset:
+            self.delete_model(request, second_step)
+
 
 @admin.register(Membership)
 class MembershipAdmin(ScopedAdmin, ModelAdmin):

@@ -97,7 +97,8 @@ class ScopedAdmin:
         """Shows what the audit trail says about the row."""
         page: Any = super()
         row = page.get_object(request, unquote(object_id))
-        told = trail_of(**self.traced_as(row)) if row is not None else {}
+        traced = self.traced_as(row) if row is not None else {}
+        told = trail_of(**traced) | {"traced": traced} if traced else {}
         response: HttpResponse = page.history_view(request, object_id, {**told, **(extra_context or {})})
         return response
 

@@ -1,8 +1,11 @@
 """Migration operations that make the database itself refuse what must never be, raw SQL included.
 
 Each becomes a trigger on PostgreSQL and on SQLite. Altering a protected table on SQLite rebuilds it and drops its
-triggers, so a later migration that does so repeats the operation; `tests/project/test_protection.py` watches.
+triggers, so a later migration that does so lifts the refusals first (`lift`) and repeats them after;
+`tests/project/test_protection.py` watches.
 """
+
+from typing import Any
 
 from django.db import router
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -71,26 +74,36 @@ class Protection(Operation):
                 schema_editor.execute(statement)
 
 
-class Lifting(Protection):
-    """What `lift` returns: a protection's opposite."""
+class Lift(Operation):
+    """What `lift` returns: a refusal, the other way round."""
+
+    reduces_to_sql = True
+    reversible = True
+    category = OperationCategory.SQL
+
+    def __init__(self, refusal: Protection) -> None:
+        self.refusal = refusal
+
+    @property
+    def migration_name_fragment(self) -> str:
+        return f"lift_{self.refusal.name}"
 
     def describe(self) -> str:
-        return f"Allow {self.event} on {self.table} while it is altered"
+        return f"Lift for a moment: {self.refusal.describe()}"
 
-    def database_forwards(
-        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
-    ) -> None:
-        super().database_backwards(app_label, schema_editor, from_state, to_state)
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        pass
 
-    def database_backwards(
-        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
-    ) -> None:
-        super().database_forwards(app_label, schema_editor, from_state, to_state)
+    def database_forwards(self, *args: Any, **kwargs: Any) -> None:
+        self.refusal.database_backwards(*args, **kwargs)
+
+    def database_backwards(self, *args: Any, **kwargs: Any) -> None:
+        self.refusal.database_forwards(*args, **kwargs)
 
 
-def lift(refusal: Protection) -> Lifting:
-    """Returns the operation that takes a protection away, for a migration that alters the table and then repeats it."""
-    return Lifting(refusal.name, refusal.table, refusal.event, refusal.condition, refusal.message)
+def lift(refusal: Protection) -> Lift:
+    """Returns the operation that takes a refusal away, for a table to be altered; repeat the refusal thereafter."""
+    return Lift(refusal)
 
 
 def refuse(name: str, table: str, event: str, condition: str, message: str) -> Protection:

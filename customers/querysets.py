@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 if TYPE_CHECKING:
-    from customers.models import Customer, CustomerUser
+    from customers.models import AuditEvent, Customer, CustomerUser
 
+    AuditEventRows = QuerySet[AuditEvent]
     CustomerRows = QuerySet[Customer]
     CustomerUserRows = QuerySet[CustomerUser]
 else:
-    CustomerRows = CustomerUserRows = QuerySet
+    AuditEventRows = CustomerRows = CustomerUserRows = QuerySet
+
+WORDS_SEARCHED: Final = 5
+
+
+class AuditEventQuerySet(AuditEventRows):
+    def search(self, text: str) -> AuditEventQuerySet:
+        """Those that have every word of the text in who did it, what it was, what it was done to, or why."""
+        rows = self
+        for word in text.split()[:WORDS_SEARCHED]:
+            in_words = Q(actor__icontains=word) | Q(action__icontains=word) | Q(reason__icontains=word)
+            rows = rows.filter(in_words | Q(object_code__icontains=word))
+        return rows
+
+    def by(self, who: str) -> AuditEventQuerySet:
+        """What an account did (an e-mail address names it, whatever it was called), or anybody called like this."""
+        return self.filter(account__email__iexact=who) if "@" in who else self.filter(actor__icontains=who)
 
 
 class CustomerQuerySet(CustomerRows):

@@ -45,7 +45,7 @@ STAFF_SCOPES: Final = MappingProxyType(
 
 MEMBER_SCOPES: Final = MappingProxyType(
     {
-        "admin": _ALL_READ | {"packages:activate", "seats:write", "users:write"},
+        "admin": _ALL_READ | {"packages:activate", "seats:write", "users:write", "audit:read"},
         "viewer": _ALL_READ,
     }
 )

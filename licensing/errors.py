@@ -160,6 +160,43 @@ class ItemsRefused(Refusal):
         )
 
 
+class NoSubscription(ItemsRefused):
+    """Nothing can be changed where nothing runs."""
+
+    code = "no_subscription"
+    title = "No subscription"
+
+    def __init__(self, customer: str) -> None:
+        super().__init__([{"code": "no_subscription", "message": f"{customer} has no running subscription."}])
+        self.blocking = {"kind": "customer", "code": customer}
+        self.next_action = "Start a subscription first."
+
+
+class SubscriptionCancelled(Refusal):
+    code = "subscription_cancelled"
+    title = "Subscription cancelled"
+
+    def __init__(self, customer: str, ends_at: datetime) -> None:
+        super().__init__(
+            f"The subscription is cancelled already; it ends on {ends_at.date().isoformat()}.",
+            blocking={"kind": "subscription", "code": customer},
+            next_action="Take the cancellation back if it is to go on.",
+            details={"ends_at": ends_at.isoformat()},
+        )
+
+
+class NothingScheduled(Refusal):
+    code = "nothing_scheduled"
+    title = "Nothing scheduled"
+
+    def __init__(self, what: str, message: str = "") -> None:
+        super().__init__(
+            message or f"Nothing is scheduled for {what}.",
+            blocking={"kind": "subscription", "code": what},
+            next_action="Look at the timeline for what is scheduled.",
+        )
+
+
 class NothingToActivate(Refusal):
     code = "nothing_to_activate"
     title = "Nothing to activate"
@@ -263,3 +300,79 @@ class OwnLicenseStays(Refusal):
 class KeyRefused(Refusal):
     code = "key_refused"
     title = "Key refused"
+
+
+class MigrationRefusal(Refusal):
+    """Something that can't be done with a migration of customers as it stands."""
+
+    title = "Migration refused"
+
+
+class NotPublished(MigrationRefusal):
+    code = "target_not_published"
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"{version} isn't on sale, so nobody can be moved to it.",
+            blocking={"kind": "version", "code": version},
+            next_action="Choose a published version that isn't retired.",
+        )
+
+
+class NobodyToMove(MigrationRefusal):
+    code = "nobody_to_move"
+
+    def __init__(self, cohort: str, version: str) -> None:
+        super().__init__(
+            f"No customer ({cohort}) is on another version than {version}.",
+            blocking={"kind": "version", "code": version},
+            next_action="Choose other customers, or another version.",
+        )
+
+
+class NotPreviewed(MigrationRefusal):
+    code = "not_previewed"
+
+    def __init__(self, migration: str) -> None:
+        super().__init__(
+            "What this would do has not been worked out yet.",
+            blocking={"kind": "migration", "code": migration},
+            next_action="Wait until the preview is there, look at it, then start.",
+        )
+
+
+class NotInState(MigrationRefusal):
+    """The migration is in another state than this needs; somebody may have been faster."""
+
+    code = "migration_not_in_state"
+
+    def __init__(self, migration: str, state: str, verb: str) -> None:
+        super().__init__(
+            f"This migration is {state}, so it can't be {verb}.",
+            blocking={"kind": "migration", "code": migration, "state": state},
+            next_action="Look at it again; somebody may have been faster.",
+        )
+
+
+class MovedSince(MigrationRefusal):
+    """A customer's plan is not on the version that the migration brought it to any more."""
+
+    code = "moved_since"
+
+    def __init__(self, customer: str, offer: str, now: str) -> None:
+        super().__init__(
+            f"{customer} has {now} of {offer} now: it was moved again since, and stays where it is.",
+            blocking={"kind": "customer", "code": customer},
+            next_action="Move the customer by a migration of its own, if that is wanted.",
+        )
+
+
+class NothingToRollBack(MigrationRefusal):
+    code = "nothing_to_roll_back"
+
+    def __init__(self, migration: str, what: str) -> None:
+        super().__init__(
+            f"{what} was not moved by this migration, or has gone back already.",
+            blocking={"kind": "migration", "code": migration},
+            next_action="Nothing needs to be rolled back.",
+        )

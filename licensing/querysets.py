@@ -1,4 +1,8 @@
-"""The words that queries about licences, seats and periods are made of."""
+"""The words that queries about licences, seats and periods are made of.
+
+What is scheduled stands beside what is in force and becomes so by the clock, so these words take an instant. What they
+say without one is as of this machine's clock.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce, Least
+from django.utils import timezone
 
 if TYPE_CHECKING:
     AnyRows = QuerySet[Any]
@@ -14,28 +19,59 @@ else:
     AnyRows = QuerySet
 
 
+def open_at(field: str, at: datetime) -> Q:
+    """Returns the condition that an end lies after `at`, or that there is none."""
+    return Q(**{field: None}) | Q(**{f"{field}__gt": at})
+
+
+def _current(prefix: str, at: datetime) -> Q:
+    """Those of their owners that are in force at `at`, now or later: one of each owner."""
+    begun = Q(**{f"{prefix}state": "active"}) | Q(**{f"{prefix}state": "scheduled", f"{prefix}activated_at__lte": at})
+    return begun & open_at(f"{prefix}ended_at", at)
+
+
 class SubscriptionQuerySet(AnyRows):
-    def running(self) -> Any:
-        return self.filter(ended_at=None)
+    def running(self, at: datetime | None = None) -> Any:
+        return self.filter(open_at("ends_at", at or timezone.now()), ended_at=None)
 
 
 class ItemQuerySet(AnyRows):
     def in_force(self, at: datetime) -> Any:
-        return self.filter(Q(ends_at=None) | Q(ends_at__gt=at), starts_at__lte=at)
+        """Items of `at`; those of a subscription that was cancelled end with it."""
+        return self.filter(open_at("ends_at", at), open_at("subscription__ends_at", at), starts_at__lte=at)
+
+    def not_over(self, at: datetime) -> Any:
+        """Items in force at `at` or scheduled for later."""
+        return self.filter(open_at("ends_at", at))
 
 
 class PackageQuerySet(AnyRows):
-    def active(self) -> Any:
-        return self.filter(state="active")
+    def active(self, at: datetime | None = None) -> Any:
+        """The package in force of each owner, by the clock."""
+        return self.filter(_current("", at or timezone.now()))
 
     def in_force(self, at: datetime) -> Any:
-        """Packages that were (or are) the active one at `at`."""
-        return self.filter(Q(ended_at=None) | Q(ended_at__gt=at), activated_at__lte=at)
+        """Packages that were, are or will be the active one at `at`."""
+        return self.filter(open_at("ended_at", at), activated_at__lte=at)
+
+    def not_over(self, at: datetime) -> Any:
+        """Packages in force at `at` or scheduled for later, as far as is known now."""
+        return self.filter(open_at("ended_at", at), activated_at__isnull=False)
+
+    def pending(self) -> Any:
+        return self.filter(state="pending")
+
+    def scheduled(self) -> Any:
+        return self.filter(state="scheduled")
 
 
 class LicenseQuerySet(AnyRows):
+    def active(self, at: datetime | None = None) -> Any:
+        """The rows of the packages in force, by the clock."""
+        return self.filter(_current("package__", at or timezone.now()))
+
     def in_force(self, at: datetime) -> Any:
-        return self.filter(Q(package__ended_at=None) | Q(package__ended_at__gt=at), package__activated_at__lte=at)
+        return self.filter(open_at("package__ended_at", at), package__activated_at__lte=at)
 
     def user_plans(self) -> Any:
         return self.filter(extra_flags=1)
@@ -45,11 +81,13 @@ class LicenseQuerySet(AnyRows):
 
 
 class SeatQuerySet(AnyRows):
-    def held(self) -> Any:
-        return self.filter(released_at=None)
+    def held(self, at: datetime | None = None) -> Any:
+        """Seats held now: not released, and not due to be."""
+        return self.filter(open_at("leaves_at", at or timezone.now()), released_at=None)
 
     def held_at(self, at: datetime) -> Any:
-        return self.filter(Q(released_at=None) | Q(released_at__gt=at), assigned_at__lte=at)
+        """Seats that were, are or will be held at `at`."""
+        return self.filter(open_at("released_at", at), open_at("leaves_at", at), assigned_at__lte=at)
 
 
 class OverrideQuerySet(AnyRows):
@@ -68,3 +106,16 @@ class KeyQuerySet(AnyRows):
         return self.filter(
             Q(valid_until=None) | Q(valid_until__gt=at), Q(retired_at=None) | Q(retired_at__gt=at), valid_from__lte=at
         )
+
+
+class MigrationCustomerQuerySet(AnyRows):
+    def open(self) -> Any:
+        """Those still to be moved, tried in vain or not yet tried."""
+        return self.filter(state__in=["waiting", "blocked"])
+
+    def to_do(self) -> Any:
+        """Those that a running migration works off: to be moved, or to be brought back."""
+        return self.filter(state__in=["waiting", "blocked", "returning"])
+
+    def due(self, at: datetime) -> Any:
+        return self.to_do().filter(try_at__lte=at)

@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, QuerySet
+from django.db.models import Count, F, QuerySet
+from django.db.models.functions import Lower
 
 from customers.models import Customer, CustomerUser
 from licensing import facts as f
+from licensing.cohort import Cohort
 from licensing.extra_info import parse_set
-from licensing.models import Holding, HoldingPeriod, ModuleLicense, Override, Package, Seat, UserPeriod
+from licensing.models import (
+    Holding,
+    HoldingPeriod,
+    ModuleLicense,
+    Override,
+    Package,
+    Seat,
+    SubscriptionItem,
+    UserPeriod,
+)
 from licensing.recorded import SEALED, rows_of, trusted
 from licensing.resolution import canonical, digest
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """What is known at `start` of a customer's packages and overrides, from then on."""
+    """What is known at `start` of a customer's packages and overrides, from then on (`ahead`: and scheduled)."""
 
     start: datetime
     packages: tuple[Package, ...]
     rows: tuple[ModuleLicense, ...]
     overrides: tuple[Override, ...]  # the customer's own
+
+    @property
+    def own_owner(self) -> str:
+        return str(settings.OWN_OWNER)
 
     def boundaries(self) -> list[datetime]:
         """Returns, in order, the instants after `start` at which the answers may change by the clock alone."""
@@ -38,27 +53,49 @@ class Timeline:
 
     def states(self, at: datetime) -> dict[str, f.DateState]:
         """Returns each owner's date state; an owner without an active package is not in it."""
-        return {package.owner.code: package.state_at(at) for package in self.packages}
+        return {package.owner.code: package.state_at(at) for package in self.packages if package.is_in_force(at)}
+
+    def likeness(self, at: datetime) -> Hashable:
+        """Returns what two customers must have in common for `facts(at)` to give equal holdings the same there."""
+        overrides = tuple(override.fact() for override in self.overrides if is_in_force(override, at))
+        rows = frozenset(row_likeness(row.package.owner.code, row) for row in self.rows)
+        return rows, frozenset(self.states(at).items()), overrides
 
     def facts(self, at: datetime) -> f.CustomerFacts:
         """Returns the customer's facts at an instant from `start` on."""
+        rows = [row for row in self.rows if row.package.is_in_force(at)]
         return f.CustomerFacts(
             own_owner=settings.OWN_OWNER,
             states=self.states(at),
-            sources=tuple(source_of(row) for row in self.rows if row.grants or row.is_plan),
-            site_modules=frozenset(r.full_name for r in self.rows if r.license_type == ModuleLicense.Type.SITE),
-            visible_modules=frozenset(r.full_name for r in self.rows if r.assignable),
-            sets={r.full_name: _switched_on(r) for r in self.rows if r.is_plan},
+            sources=tuple(source_of(row) for row in rows if row.grants or row.is_plan),
+            site_modules=frozenset(r.full_name for r in rows if r.license_type == ModuleLicense.Type.SITE),
+            visible_modules=frozenset(r.full_name for r in rows if r.assignable),
+            sets={r.full_name: _switched_on(r) for r in rows if r.is_plan},
             overrides=tuple(o.fact() for o in self.overrides if is_in_force(o, at)),
         )
 
 
-def load_timelines(customers: Collection[int], at: datetime) -> dict[int, Timeline]:
+def row_likeness(owner: str, row: Any) -> Hashable:
+    """Returns what of a module licence (saved or only compiled) decides answers.
+
+    What a version grants is told by its id, what an imported row grants by its check. Counts matter where they add up:
+    of add-ons, never of plans.
+    """
+    is_counted = bool(row.grants) and not row.is_plan
+    grants = row.version_id or (row.encrypted_check if row.grants or row.is_plan else None)
+    count = row.license_number if is_counted else 0
+    prerequisite = row.prerequisite_module
+    return owner, row.module_name, row.license_type, row.hidden, grants, row.extra_info, count, prerequisite
+
+
+def load_timelines(customers: Collection[int], at: datetime, *, ahead: bool = False) -> dict[int, Timeline]:
     """Returns what `load_timeline` does, of many customers (by id), in three queries.
 
     What isn't as it was sealed is left out (Z-6).
     """
-    packages = Package.objects.filter(customer__in=customers).in_force(at).select_related(*SEALED)
+    packages = Package.objects.filter(customer__in=customers)
+    packages = packages.not_over(at) if ahead else packages.in_force(at)
+    packages = packages.select_related(*SEALED)
     rows = rows_of(packages)
     found: dict[int, tuple[list[Package], list[ModuleLicense], list[Override]]] = {pk: ([], [], []) for pk in customers}
     for package in packages:
@@ -74,9 +111,9 @@ def load_timelines(customers: Collection[int], at: datetime) -> dict[int, Timeli
     return {pk: Timeline(at, tuple(p), tuple(r), tuple(o)) for pk, (p, r, o) in found.items()}
 
 
-def load_timeline(customer: Customer, at: datetime) -> Timeline:
-    """Returns what is recorded of `customer` as of `at`, in three queries."""
-    return load_timelines([customer.pk], at)[customer.pk]
+def load_timeline(customer: Customer, at: datetime, *, ahead: bool = False) -> Timeline:
+    """Returns what is recorded of `customer` as of `at` (`ahead`: with what is scheduled), in three queries."""
+    return load_timelines([customer.pk], at, ahead=ahead)[customer.pk]
 
 
 def source_of(row: ModuleLicense) -> f.Source:
@@ -154,6 +191,16 @@ def seats_held(users: Iterable[CustomerUser | int], at: datetime | None = None) 
     return held
 
 
+def seats_in_order(customer: Customer, module: str, at: datetime | None = None) -> QuerySet[Seat]:
+    """Returns the seats held of a module (`owner.module`) in the order in which to give them up: of users unseen for
+    longest first, then the newest."""
+    owner, _, name = module.partition(".")
+    held = Seat.objects.held(at).filter(customer=customer, owner__code=owner.upper(), module_name=name)
+    unseen = F("user__last_seen_at").asc(nulls_first=True)
+    ordered: QuerySet[Seat] = held.select_related("user", "owner").order_by(unseen, "-assigned_at", "-pk")
+    return ordered
+
+
 def users_per_module(customer: Customer, at: datetime | None = None) -> dict[str, int]:
     """Returns how many distinct users have each user module in use (at `at`: then), by `owner.module`.
 
@@ -203,3 +250,29 @@ def holding_period_at(holding: Holding, at: datetime) -> HoldingPeriod | None:
     periods = HoldingPeriod.objects.filter(holding=holding, starts_at__lte=at).select_related("set")
     period: HoldingPeriod | None = periods.order_by("-starts_at").first()
     return period if period is not None and (period.ends_at is None or period.ends_at > at) else None
+
+
+def items_of(offer: int, cohort: Cohort, at: datetime, *, target: int | None = None) -> QuerySet[SubscriptionItem]:
+    """Returns the items in force at `at` by which customers of a plan or add-on (its id) belong to the cohort.
+
+    With a `target` (a version's id), those who are on it already do not belong.
+    """
+    items = SubscriptionItem.objects.in_force(at).filter(version__offer=offer)
+    if target is not None:
+        items = items.exclude(version=target)
+    if cohort.versions:
+        items = items.filter(version__number__in=cohort.versions)
+    if cohort.billing_months:
+        items = items.filter(subscription__billing_months__in=cohort.billing_months)
+    if cohort.search:
+        items = items.filter(customer__in=Customer.objects.search(cohort.search))
+    if cohort.codes:
+        lowered = Customer.objects.alias(lower_code=Lower("code"))
+        items = items.filter(customer__in=lowered.filter(lower_code__in=cohort.codes))
+    found: QuerySet[SubscriptionItem] = items
+    return found
+
+
+def customers_of(offer: int, cohort: Cohort, at: datetime, *, target: int | None = None) -> QuerySet[Any, Any]:
+    """Returns the ids of the customers that `items_of` is about, each once and in no order, as `{"customer": id}`."""
+    return items_of(offer, cohort, at, target=target).order_by().values("customer").distinct()

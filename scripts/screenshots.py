@@ -47,6 +47,18 @@ def open_first_row(page: Page) -> None:
     page.wait_for_load_state()
 
 
+def edit_cells(page: Page) -> None:
+    """Changes a limit and a tick, and selects a block, so that every kind of cell is to be seen."""
+    page.wait_for_load_state("networkidle")
+    page.locator("tr[data-feature='send-email-to'] td:visible").nth(0).click()
+    page.keyboard.type("750")
+    page.keyboard.press("Enter")
+    page.locator("tr[data-kind='switch'] td:visible").first.click()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+ArrowDown")
+
+
 @dataclass(frozen=True)
 class Shot:
     """One picture in each scheme: `visitor` is a role of the demo's logins (none: a stranger)."""
@@ -64,6 +76,7 @@ SHOTS = (
     Shot("home-customer-success", "customer_success", "/"),
     Shot("home-customer-admin", "customer_admin", "/"),
     Shot("plans", "", "/plans/"),
+    Shot("matrix", "product_manager", "/catalog/matrix/", then=edit_cells),
     Shot("customers", "customer_success", "/portal/"),
     Shot("customer", "customer_success", "/portal/fjordlys/"),
     Shot("user", "customer_success", "/portal/fjordlys/users/kari/"),
@@ -76,6 +89,7 @@ SHOTS = (
     Shot("styleguide", "product_manager", "/styleguide/"),
     Shot("sign-in-narrow", "", "/account/login/", NARROW),
     Shot("plans-narrow", "", "/plans/", NARROW),
+    Shot("matrix-narrow", "product_manager", "/catalog/matrix/", NARROW, edit_cells),
     Shot("seats-narrow", "customer_admin", "/portal/fjordlys/users/", NARROW, choose_plans),
     Shot("admin-list-narrow", "product_manager", "/admin/catalog/version/", NARROW),
 )

@@ -20,6 +20,8 @@ from customers.errors import Refusal
 READ: Final = ("catalog:read",)
 DRAFT: Final = ("catalog:draft",)
 PUBLISH: Final = ("catalog:publish",)
+# Who drafts, who approves, and who reads drafts for the customers they look after; auditors only read.
+COMMENT: Final = (*DRAFT, *PUBLISH, "customers:write")
 
 # What services raise at people: it becomes a message, never a page of its own.
 Refused = (Refusal, ValidationError)

@@ -135,25 +135,26 @@ class RuleInline(DraftInline):
     named = "offer"
     verbose_name = "rule"
     verbose_name_plural = "rules"
-    hint = "What a customer must have as well, or may not have."
+    hint = "What a customer must have as well, or may not have: a plan, an add-on, or plans of a tier."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VersionRule]:
-        rows: QuerySet[VersionRule] = super().get_queryset(request).select_related("offer")
+        rows: QuerySet[VersionRule] = super().get_queryset(request).select_related("offer", "tier")
         return rows
 
     @staticmethod
     def write(version: Version, formset: Any, actor: Actor, at: datetime) -> None:
-        rules = dict(version.rules.values_list("offer__code", "verb"))
+        rows = VersionRule.objects.filter(version=version).targeted()
+        rules = dict(rows.values_list("target", "verb"))
         for form in formset.deleted_forms:
             if form.instance.pk:
-                rules.pop(form.instance.offer.code, None)
+                rules.pop(form.target, None)
         for form in kept(formset):
             if form.has_changed():
-                rules[form.cleaned_data["offer"].code] = form.cleaned_data["verb"]
+                rules[form.target] = form.cleaned_data["verb"]
         drafting.set_rules(
             version=version,
-            needs=[code for code, verb in rules.items() if verb == "needs"],
-            excludes=[code for code, verb in rules.items() if verb == "excludes"],
+            needs=[target for target, verb in rules.items() if verb == "needs"],
+            excludes=[target for target, verb in rules.items() if verb == "excludes"],
             actor=actor,
             at=at,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
@@ -15,15 +16,15 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from catalog.admin.base import DRAFT, PUBLISH, CatalogAdmin, Refused, attempt, gone, tell
-from catalog.admin.drafts import ExtraModuleInline, GrantInline, IncludeInline, RuleInline
+from catalog.admin.base import COMMENT, DRAFT, PUBLISH, CatalogAdmin, Refused, attempt, gone, tell
 from catalog.admin.comparing import compare
-from catalog.admin.reading import content_context, planned, preview_context
+from catalog.admin.drafts import ExtraModuleInline, GrantInline, IncludeInline, RuleInline
+from catalog.admin.reading import consequences, content_context, planned, preview_context
 from catalog.admin.rebasing import rebase_context
 from catalog.errors import EffectiveInThePast, OtherThanPreviewed, PublishRefused
 from catalog.forms import ApproveForm, PublishForm, ReasonForm
 from catalog.models import Offer, Version
-from catalog.services import drafting, publishing, rebasing
+from catalog.services import commenting, drafting, publishing, rebasing
 from customers.admin_base import actor_of, holds
 
 View = Callable[[HttpRequest, Any], HttpResponse]
@@ -37,10 +38,12 @@ _NEEDED = {
     "submit": DRAFT,
     "discard": DRAFT,
     "rebase": DRAFT,
+    "begin_again": DRAFT,
     "send_back": PUBLISH,
     "approve": PUBLISH,
     "publish": PUBLISH,
     "retire": PUBLISH,
+    "comment": COMMENT,
 }
 
 
@@ -107,24 +110,46 @@ class VersionAdmin(CatalogAdmin):
             if version.is_frozen:
                 told = content_context(version, at=now)
             else:
-                told = preview_context(version, at=planned(version, now))
-            context.update(told, may=self._steps(request, version))
+                told = preview_context(version, at=planned(version, now), now=now)
+            context.update(told, **self._offered(request, version, told))
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return response
 
     def _steps(self, request: HttpRequest, version: Any) -> dict[str, bool]:
         """Returns which steps whoever is signed in may take with the version as it is."""
         drafts, publishes, state = holds(request, *DRAFT), holds(request, *PUBLISH), version.state
+        is_superseded = not version.is_frozen and publishing.superseding(version) is not None
         return {
             "draft": drafts and version.is_frozen,
             "submit": drafts and state == Version.State.DRAFT,
-            "rebase": drafts and not version.is_frozen and publishing.superseding(version) is not None,
+            "rebase": drafts and not version.is_frozen and is_superseded,
+            "begin_again": drafts and not version.is_frozen and is_superseded,
             "send_back": publishes and state == Version.State.IN_REVIEW,
             "approve": publishes and state == Version.State.IN_REVIEW,
             "publish": publishes and not version.is_frozen,
             "discard": drafts and not version.is_frozen,
             "retire": publishes and state == Version.State.PUBLISHED,
+            "comment": holds(request, *COMMENT) and not version.is_frozen,
         }
+
+    def _offered(self, request: HttpRequest, version: Any, told: dict[str, Any]) -> dict[str, Any]:
+        """Returns which steps to offer, without those that would be refused, and which of them is the one to take."""
+        may = self._steps(request, version)
+        is_approved = version.is_approved and not told.get("is_outdated")
+        waits = may["publish"] and publishing.waits_for_others(version, request.user, told["content"])
+        if waits or told.get("newer"):
+            may |= {"approve": False, "publish": False}
+        if told.get("newer"):
+            may["submit"] = False
+        if settings.FOUR_EYES and not is_approved:
+            may["publish"] = False
+        may["approve"] = may["approve"] and not is_approved
+        # What it would do to customers, and moving them, are pages of their own.
+        looks = holds(request, "customers:read") and holds(request, *DRAFT)
+        may |= {"impact": looks and told["content"] is not None}
+        may |= {"move": looks and version.state == Version.State.PUBLISHED}
+        main = next((step for step in ("rebase", "approve", "publish", "submit") if may[step]), "")
+        return {"may": may, "main": main, "waits_for_others": waits}
 
     # ── Saving a draft ──────────────────────────────────────────────────────
 
@@ -165,7 +190,9 @@ class VersionAdmin(CatalogAdmin):
             "publish": self._publish_view,
             "approve": self._approve_view,
             "rebase": self._rebase_view,
-            "send_back": self._reason_view("send_back", drafting.send_back, "comment", "Send back"),
+            "comment": self._comment_view,
+            "begin_again": self._reason_view("begin_again", rebasing.begin_again, "reason", "Begin again"),
+            "send_back": self._reason_view("send_back", drafting.send_back, "comment", "Send back", is_wanted=True),
             "discard": self._reason_view("discard", drafting.discard_draft, "reason", "Discard"),
             "retire": self._reason_view("retire", publishing.retire, "reason", "Retire"),
         }
@@ -197,7 +224,7 @@ class VersionAdmin(CatalogAdmin):
 
         return page
 
-    def _to(self, version: Any) -> HttpResponse:
+    def _to(self, version: Any) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:catalog_version_change", args=[version.pk]))
 
     def _page(self, request: HttpRequest, version: Any, template: str, **context: Any) -> HttpResponse:
@@ -216,6 +243,12 @@ class VersionAdmin(CatalogAdmin):
         if request.method == "POST":
             self._submit(request, version, request.POST.get("comment", "").strip()[:COMMENT_LENGTH])
         return self._to(version)
+
+    def _comment_view(self, request: HttpRequest, version: Any) -> HttpResponse:
+        if request.method == "POST":
+            said: Any = {"text": request.POST.get("text", ""), "actor": actor_of(request), "at": timezone.now()}
+            attempt(request, lambda: commenting.comment(version=version, **said), "Your comment is there.")
+        return HttpResponseRedirect(f"{self._to(version).url}#comments")
 
     def _approve_view(self, request: HttpRequest, version: Any) -> HttpResponse:
         """Shows what would be approved, as of a moment, and asks to confirm it."""
@@ -242,7 +275,8 @@ class VersionAdmin(CatalogAdmin):
             else:
                 messages.success(request, f"{approved.offer.name} is approved.")
                 return self._to(approved)
-        told = preview_context(version, at=max(now, moment))
+        told = preview_context(version, at=max(now, moment), now=now)
+        told |= self._offered(request, version, told)
         return self._page(request, version, "approve", title=f"Approve {version.offer.name}", form=form, **told)
 
     def _rebase_view(self, request: HttpRequest, version: Any) -> HttpResponse:
@@ -293,29 +327,29 @@ class VersionAdmin(CatalogAdmin):
                 stage = scheduled if published.is_scheduled(now) else "published"
                 messages.success(request, f"{published} is {stage}.")
                 return self._to(published)
-        told = preview_context(version, at=max(now, moment))
+        told = preview_context(version, at=max(now, moment), now=now)
+        told |= self._offered(request, version, told)
+        told["overtaken_by"] = publishing.overtaking(version, effective_from=max(now, moment))
         return self._page(request, version, "publish", title=f"Publish {version.offer.name}", form=form, **told)
 
-    def _reason_view(self, step: str, act: Callable[..., Any], field: str, verb: str) -> View:
-        """Returns a page that asks why, and then does it."""
+    def _reason_view(
+        self, step: str, act: Callable[..., Any], field: str, verb: str, *, is_wanted: bool = False
+    ) -> View:
+        """Returns a page that says what would come of it and asks why (`is_wanted`: a must), and then does it."""
 
         def view(request: HttpRequest, version: Any) -> HttpResponse:
+            now = timezone.now()
             form: Form = ReasonForm(request.POST or None)
+            form.fields["reason"].required = is_wanted
+            named = "Call off" if step == "retire" and version.is_scheduled(now) else verb
             if request.method == "POST" and form.is_valid():
-                who: Any = {"actor": actor_of(request), "at": timezone.now(), field: form.cleaned_data["reason"]}
-                attempt(request, lambda: act(version=version, **who), f"{verb}: done.")
+                who: Any = {"actor": actor_of(request), "at": now, field: form.cleaned_data["reason"]}
+                done = attempt(request, lambda: act(version=version, **who), f"{named}: done.")
                 if step == "discard":
                     return HttpResponseRedirect(reverse("admin:catalog_version_changelist"))
-                return self._to(version)
-            return self._page(
-                request,
-                version,
-                "confirm",
-                title=f"{verb} {version}",
-                form=form,
-                step=step,
-                verb=verb,
-                scheduled=version.is_scheduled(timezone.now()),
-            )
+                return self._to(done if step == "begin_again" and done else version)
+            told = consequences(version, now) if step == "retire" else {}
+            title = f"{named} {version}"
+            return self._page(request, version, "confirm", title=title, form=form, step=step, verb=named, **told)
 
         return view

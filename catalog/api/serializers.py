@@ -73,8 +73,10 @@ class IncludedSerializer(serializers.Serializer[Any]):
 
 
 class RulesSerializer(serializers.Serializer[Any]):
-    needs = codes()
-    excludes = codes()
+    needs = codes(help_text="What a customer must have too: plans and add-ons, or `tier:CODE` (that one or higher).")
+    excludes = codes(
+        help_text="What a customer may not have too: plans and add-ons, or `tier:CODE` (exactly that one)."
+    )
 
 
 # ── Plans and add-ons ───────────────────────────────────────────────────────
@@ -151,6 +153,52 @@ def _carriers(frozen: Mapping[str, Any]) -> list[str]:
 def _module(name: str, frozen: Mapping[str, Any]) -> dict[str, Any]:
     shown = _shown(ShippedModuleSerializer(), frozen)
     return shown | {"code": name, "type": Module.Type(frozen["type"]).label}
+
+
+# ── Plans side by side ──────────────────────────────────────────────────────
+class ComparedPlanSerializer(serializers.Serializer[Any]):
+    ref = serializers.CharField(help_text="As the request named it, in lower case: code or code@version.")
+    code = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    solutions = codes()
+    tier = serializers.CharField(allow_null=True)
+    tier_name = serializers.CharField(allow_null=True)
+    version = serializers.IntegerField()
+    effective_from = serializers.DateTimeField()
+    changelog = serializers.CharField()
+
+
+class ComparedValueSerializer(serializers.Serializer[Any]):
+    value = serializers.JSONField(help_text="true, a number, or the code of a choice; null where unlimited.")
+    unlimited = serializers.BooleanField()
+    text = serializers.CharField(help_text="The value in words for people.")
+
+
+class ComparedFeatureSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    kind = serializers.ChoiceField(_KINDS)
+    counts = serializers.CharField(help_text="What a limit is counted per: call, user or customer.")
+    differs = serializers.BooleanField(help_text="Whether the plans disagree on it.")
+    values = serializers.DictField(
+        child=ComparedValueSerializer(allow_null=True), help_text="By `ref`; null where the plan lacks it."
+    )
+
+
+class ComparedGroupSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    name = serializers.CharField()
+    features = ComparedFeatureSerializer(many=True)
+
+
+class ComparisonSerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField(allow_null=True, help_text="As asked; null: now.")
+    solution = serializers.CharField(allow_null=True)
+    plans = ComparedPlanSerializer(many=True)
+    hidden = serializers.IntegerField(help_text="How many features `differences` has left out.")
+    groups = ComparedGroupSerializer(many=True)
 
 
 # ── Solutions, features, modules ────────────────────────────────────────────

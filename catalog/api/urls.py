@@ -1,8 +1,10 @@
 from django.urls import path
 
 from catalog.api import views
+from catalog.api.comparing import Comparison
 
 urlpatterns = [
+    path("catalog/compare/", Comparison.as_view(), name="comparison"),
     path("catalog/solutions/", views.SolutionList.as_view(), name="solution-list"),
     path("catalog/solutions/<code:code>/", views.SolutionDetail.as_view(), name="solution-detail"),
     path("catalog/features/", views.FeatureList.as_view(), name="feature-list"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from catalog.content.shape import FeatureContent, VersionContent
+from catalog.targets import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +31,24 @@ class TermChange:
 
 @dataclass(frozen=True, slots=True)
 class DiffLine:
-    """One difference as a line of a table: its kind in words, what it is about, was and now, empty where there is none."""
+    """One difference as a line of a table: its kind in words, what it is about, was and now, empty where there is none.
+
+    `path` is what it is about for machines, where that is told.
+    """
 
     kind: str
     what: str
     was: str
     now: str
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """Everything that differs between two contents. `changed` features behave otherwise, `words` read otherwise."""
+    """Everything that differs between two contents. `changed` features behave otherwise, `words` read otherwise.
+
+    It is empty when the contents are the same but for numbers that only order things, or count includes' versions.
+    """
 
     added: tuple[FeatureChange, ...] = ()
     removed: tuple[FeatureChange, ...] = ()
@@ -76,7 +84,8 @@ class Diff:
 _FEATURE_WORDS = ("name", "description", "group", "group_name")
 _FEATURE_TERMS = ("kind", "rule", "unit", "counts", "site_module", "user_module", "read_only_without_seat")
 _MODULE_WORDS = ("description", "tooltip")
-_MODULE_TERMS = ("type", "hidden", "unrestricted", "prerequisite")
+_MODULE_TERMS = ("type", "hidden", "unrestricted", "prerequisite", "role")
+_CHOICE_TERMS = ("site_module", "user_module")
 _OFFER_WORDS = ("name", "description", "tier_name")
 _OFFER_TERMS = ("scope", "solutions", "tier")
 
@@ -131,14 +140,19 @@ def _moved(
 def _changed_features(before: Mapping[str, FeatureContent], new: VersionContent) -> Iterator[TermChange]:
     for now in new.ordered_features:
         was = before.get(now.code)
-        if was is None:
+        if was is None or was.definition == now.definition:
             continue
         path = f"features.{now.code}"
         yield from _differences(path, was.definition.to_json(), now.definition.to_json(), _FEATURE_TERMS)
-        shape = [(c.code, c.site_module, c.user_module) for c in was.definition.choices]
-        if shape != [(c.code, c.site_module, c.user_module) for c in now.definition.choices]:
+        if was.definition.choice_codes != now.definition.choice_codes:
             choices = (", ".join(feature.definition.choice_codes) for feature in (was, now))
             yield TermChange(f"{path}.choices", *choices)
+        carried = {choice.code: choice.to_json() for choice in was.definition.choices}
+        for choice in now.definition.choices:
+            if choice.code in carried:
+                yield from _differences(
+                    f"{path}.choices.{choice.code}", carried[choice.code], choice.to_json(), _CHOICE_TERMS
+                )
 
 
 def _changed_terms(old: VersionContent, new: VersionContent) -> Iterator[TermChange]:
@@ -147,19 +161,29 @@ def _changed_terms(old: VersionContent, new: VersionContent) -> Iterator[TermCha
         if name in old.modules:
             was = old.modules[name].to_json()
             yield from _differences(f"modules.{name}", was, module.to_json(), _MODULE_TERMS)
-    was, now = old.to_json(), new.to_json()
-    yield from _differences("rules", was["rules"], now["rules"], ("needs", "excludes"))
+    was, now = (replace(content, features={}).to_json() for content in (old, new))
+    yield from _differences("rules", _in_words(was["rules"]), _in_words(now["rules"]), ("needs", "excludes"))
     yield from _differences("", was, now, ("module", "max_quantity"))
     for data in (was, now):
         data["includes"] = [f"{include['code']} v{include['version']}" for include in data["includes"]]
     yield from _differences("", was, now, ("includes",))
+    if old.set_names != new.set_names and sorted(old.set_names) == sorted(new.set_names):
+        yield TermChange("set", ",".join(old.set_names), ",".join(new.set_names))
+    for feature in new.ordered_features:
+        held = old.features.get(feature.code)
+        if held is not None and held.value == feature.value and held.origin != feature.origin:
+            yield TermChange(f"features.{feature.code}.origin", held.origin, feature.origin)
+
+
+def _in_words(rules: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    return {verb: [in_words(target, verb) for target in targets] for verb, targets in rules.items()}
 
 
 def _changed_words(old: VersionContent, new: VersionContent) -> Iterator[TermChange]:
     yield from _differences("offer", old.offer.to_json(), new.offer.to_json(), _OFFER_WORDS)
     for now in new.ordered_features:
         was = old.features.get(now.code)
-        if was is not None:
+        if was is not None and was.definition != now.definition:
             path = f"features.{now.code}"
             yield from _differences(path, was.definition.to_json(), now.definition.to_json(), _FEATURE_WORDS)
             names = was.definition.choice_names
@@ -170,6 +194,13 @@ def _changed_words(old: VersionContent, new: VersionContent) -> Iterator[TermCha
         if name in old.modules:
             before = old.modules[name].to_json()
             yield from _differences(f"modules.{name}", before, module.to_json(), _MODULE_WORDS)
+    orders = [
+        [feature.code for feature in these.ordered_features if feature.code in others.features]
+        for these, others in ((old, new), (new, old))
+    ]
+    if orders[0] != orders[1]:
+        moved = next(pair for pair in zip(*orders, strict=True) if pair[0] != pair[1])
+        yield TermChange("features", *(f"… {code} …" for code in moved))
 
 
 def _differences(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from catalog.content.shape import FeatureDefinition, ModuleContent, OfferContent, VersionContent
+from catalog.content.standing import Shelf
 
 VersionKey = tuple[str, int]  # code of the plan or add-on, number
 
@@ -20,7 +21,10 @@ class GrantFacts:
 
 @dataclass(frozen=True, slots=True)
 class OtherOffer:
-    """Another plan or add-on that a draft names, with the version that would be taken (none: there is none)."""
+    """Another plan or add-on that a draft names, with the version that would be taken (none: there is none).
+
+    Of a rule also a tier, as `tier:CODE`, which has no version.
+    """
 
     code: str
     version: int | None = None
@@ -55,7 +59,8 @@ class DraftFacts:
     """A draft and all that decides what it comes to. Modules are named `owner.module`.
 
     `modules` holds every module of the catalog, `counterparts` per user module the site modules that some feature or
-    choice pairs it with, `positions` the place of every feature, `include_graph` what each frozen version took in.
+    choice pairs it with, `positions` the place of every feature, `include_graph` what each frozen version took in,
+    `shelf` all that is sold beside it (empty where the draft has no rules: they are what it is for).
     """
 
     offer: OfferContent
@@ -76,6 +81,7 @@ class DraftFacts:
     tiers: Mapping[str, TierFacts] = field(default_factory=dict)
     published: Mapping[str, PublishedDefinition] = field(default_factory=dict)
     include_graph: Mapping[VersionKey, tuple[VersionKey, ...]] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=Shelf)
 
     @property
     def marker_names(self) -> frozenset[str]:

@@ -20,7 +20,13 @@ from catalog.kinds import BadValue
 
 
 def flatten(draft: DraftFacts) -> tuple[dict[str, Any] | None, list[PublishFault]]:
-    """Returns the content that publishing `draft` would freeze and no faults, or None and everything that is wrong.
+    """Returns the content that publishing `draft` would freeze and no faults, or None and everything that is wrong."""
+    content, faults = assemble(draft)
+    return (content.to_json() if content is not None else None), faults
+
+
+def assemble(draft: DraftFacts) -> tuple[VersionContent | None, list[PublishFault]]:
+    """Returns what `flatten` does, as typed views.
 
     While an include has nothing published, what follows from the whole content is not judged: it isn't known yet.
     """
@@ -29,7 +35,12 @@ def flatten(draft: DraftFacts) -> tuple[dict[str, Any] | None, list[PublishFault
     content = _assemble(draft, features)
     if not draft.missing_includes:
         faults += [fault for rule in CONTENT_RULES for fault in rule(draft, content)]
-    return (None, faults) if faults else (content.to_json(), [])
+    return (None, faults) if faults else (content, [])
+
+
+def outline(draft: DraftFacts) -> VersionContent:
+    """Returns what the draft comes to as far as can be told, faults or not: for those who look, never to be frozen."""
+    return _assemble(draft, _merge_features(draft, []))
 
 
 Claim = tuple[FeatureContent, str]  # a grant, and how its source is called
@@ -42,9 +53,13 @@ def _merge_features(draft: DraftFacts, faults: list[PublishFault]) -> dict[str, 
         claims[claim[0].code].append(claim)
     winners: dict[str, FeatureContent] = {}
     for code, rivals in sorted(claims.items()):
+        if len(rivals) == 1:
+            if rivals[0][0].definition.behaviour.grants(rivals[0][0].value):
+                winners[code] = rivals[0][0]
+            continue
         depth = min(grant.depth for grant, _ in rivals)
         nearest, *siblings = (claim for claim in rivals if claim[0].depth == depth)
-        differing = ((sibling, _difference(nearest[0], sibling[0])) for sibling in siblings)
+        differing = ((sibling, difference(nearest[0], sibling[0])) for sibling in siblings)
         faults += [_conflict(nearest, sibling, what) for sibling, what in differing if what]
         if nearest[0].definition.behaviour.grants(nearest[0].value):
             winners[code] = nearest[0]
@@ -68,11 +83,11 @@ def _inherited_claims(draft: DraftFacts) -> Iterator[Claim]:
         if include.content is None or include.version is None:
             continue
         for feature in include.content.features.values():
-            grant = feature.inherited(include.version)
-            yield replace(grant, position=draft.positions.get(grant.code, grant.position)), include.label
+            position = draft.positions.get(feature.code, feature.position)
+            yield feature.inherited(include.version, position), include.label
 
 
-def _difference(one: FeatureContent, other: FeatureContent) -> str:
+def difference(one: FeatureContent, other: FeatureContent) -> str:
     """Returns in words what two grants of a feature differ in, or nothing."""
     if one.definition != other.definition:
         was, now = one.definition.to_json(), other.definition.to_json()

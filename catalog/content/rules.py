@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from catalog.content.drafts import DraftFacts, VersionKey
+from catalog.content.lint import rule_faults
 from catalog.content.shape import SITE, USER, FeatureDefinition, VersionContent
 from catalog.errors import PublishFault
 
@@ -106,12 +107,18 @@ def _excludes_of(content: VersionContent | None) -> tuple[str, ...]:
     return content.excludes if content is not None else ()
 
 
+def rules_can_be_met(draft: DraftFacts, content: VersionContent) -> Iterator[PublishFault]:
+    """Somebody could buy it: at least one, and some choice of plans and add-ons meets all that it needs (E-6)."""
+    if not any(rules_agree(draft)):  # which says it shorter
+        yield from rule_faults(content, draft.shelf)
+
+
 def definitions_are_for_good(draft: DraftFacts) -> Iterator[PublishFault]:
     """Kind, rule, unit and counting stay as first published; choices keep their order, and none goes (F-4)."""
     for grant in draft.grants:
         now = grant.definition
         known = draft.published.get(now.code)
-        for what in _changed_for_good(known.definition, now) if known else ():
+        for what in _changed_for_good(known.definition, now) if known and known.definition != now else ():
             yield PublishFault(
                 "definition_changed",
                 f"features.{now.code}",
@@ -220,4 +227,5 @@ CONTENT_RULES: Final[tuple[ContentRule, ...]] = (
     modules_are_our_own,
     markers_are_only_markers,
     extra_info_fits,
+    rules_can_be_met,
 )

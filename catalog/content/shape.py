@@ -139,7 +139,7 @@ class FeatureDefinition:
 
     @property
     def choice_codes(self) -> tuple[str, ...]:
-        return tuple(choice.code for choice in self.choices)
+        return tuple(choice.code for choice in self.choices) if self.choices else ()
 
     @property
     def choice_names(self) -> dict[str, str]:
@@ -208,9 +208,13 @@ class FeatureContent:
             names += [choice.site_module, choice.user_module]
         return tuple(dict.fromkeys(name for name in names if name))
 
-    def inherited(self, version: int) -> FeatureContent:
-        """Returns the same grant as seen by who includes `version` (a number) of the plan that has it."""
-        return replace(self, depth=self.depth + 1, origin_version=self.origin_version or version)
+    def inherited(self, version: int, position: int | None = None) -> FeatureContent:
+        """Returns the same grant as seen by who includes `version` (a number) of the plan that has it.
+
+        `position` is the feature's place by now, if that is known.
+        """
+        place = self.position if position is None else position
+        return replace(self, depth=self.depth + 1, origin_version=self.origin_version or version, position=place)
 
     @classmethod
     def from_json(cls, code: str, data: Mapping[str, Any]) -> FeatureContent:

@@ -11,6 +11,7 @@ from typing import Final
 from catalog.document.entries import FeatureEntry, ModuleEntry, OfferType, Place
 from catalog.document.faults import Faults
 from catalog.document.nodes import Node
+from catalog.targets import TIER, tier_target
 
 CODE: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?\Z")
 OWNER: Final = re.compile(r"[A-Z0-9]+\Z")
@@ -85,6 +86,19 @@ class Names:
 
     def find_all(self, nodes: Iterable[Node], kind: str, among: Collection[str]) -> tuple[str, ...]:
         return tuple(self._once((node, self.find(node, kind, among)) for node in nodes))
+
+    def find_targets(self, nodes: Iterable[Node]) -> tuple[str, ...]:
+        """Returns what rules name: plans and add-ons by code, tiers as `tier:CODE` (rule E-1)."""
+        tiers = {tier_target(code) for code in self.tiers}
+
+        def find(node: Node) -> str | None:
+            word = node.word()
+            if word is None:
+                return None
+            kind, among = ("tier", tiers) if word.startswith(TIER) else ("plan or add-on", self.offers)
+            return word if self.knows(node, kind, word, among) else None
+
+        return tuple(self._once((node, find(node)) for node in nodes))
 
     def module(self, node: Node | None, wanted: str = "") -> str | None:
         """Returns the full name of the module at `node`, of the type `wanted` if any; None otherwise, with a fault."""

@@ -269,5 +269,5 @@ class Record:
         for key, node in self._values.items():
             if key not in self._asked:
                 similar = self._faults.similar(key, self._asked)
-                known = "" if similar else f" Known here: {', '.join(self._asked)}."
+                known = "" if similar else f" Known here: {', '.join(dict.fromkeys(self._asked))}."
                 self._faults.add(node.place, f"Nothing is known by the key {key!r}.{similar}{known}")

@@ -279,8 +279,7 @@ class _Reading:
     def _offer(self, code: str, record: Record, type_: OfferType) -> OfferEntry:
         is_plan = type_ == "plan"
         scope = "user" if is_plan else record.one_of("scope", SCOPES)
-        needs = self.names.find_all(record.items("needs"), "plan or add-on", self.names.offers)
-        excludes = self.names.find_all(record.items("excludes"), "plan or add-on", self.names.offers)
+        needs, excludes = (self.names.find_targets(record.items(key)) for key in ("needs", "excludes"))
         entry = OfferEntry(
             place=record.place,
             code=code,

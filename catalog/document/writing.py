@@ -16,6 +16,7 @@ import yaml
 from catalog.document.entries import CatalogDocument, FeatureEntry, ModuleEntry, OfferEntry, SolutionEntry, TierEntry
 from catalog.document.reading import FORMAT, HEADER
 from catalog.kinds import KINDS, UNLIMITED, Value
+from catalog.targets import tier_target
 
 _WIDEST: Final = 120  # of a list on one line
 _STEP: Final = "  "
@@ -34,6 +35,7 @@ def normalise(document: CatalogDocument) -> CatalogDocument:
     by_solution = _order(solution.code for solution in document.solutions)
     by_feature = _order(feature.code for feature in document.features)
     by_offer = _order(offer.code for offer in document.offers())
+    by_target = _order((*(offer.code for offer in document.offers()), *(tier_target(tier.code) for tier in tiers)))
 
     def offer_in_order(offer: OfferEntry) -> OfferEntry:
         return replace(
@@ -43,8 +45,8 @@ def normalise(document: CatalogDocument) -> CatalogDocument:
             includes=tuple(sorted(offer.includes, key=by_offer)),
             extra_modules=tuple(sorted(offer.extra_modules, key=by_module)),
             grants=tuple(sorted(offer.grants, key=lambda grant: by_feature(grant[0]))),
-            needs=tuple(sorted(offer.needs, key=by_offer)),
-            excludes=tuple(sorted(offer.excludes, key=by_offer)),
+            needs=tuple(sorted(offer.needs, key=by_target)),
+            excludes=tuple(sorted(offer.excludes, key=by_target)),
         )
 
     return CatalogDocument(

@@ -47,6 +47,8 @@ def _offer(offer: OfferPlan) -> Iterator[str]:
     yield f"{_KINDS.get(offer.type, offer.type)} {offer.name}: {base}{_ACTIONS[offer.action]}"
     for fault in offer.faults:
         yield f"  can't be published yet: {fault.message}"
+    for warning in offer.warnings:
+        yield f"  ! {warning.message}"
     if offer.diff is not None and offer.base:
         yield from _diff(offer.diff)
     elif offer.diff is not None:

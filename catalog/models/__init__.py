@@ -1,3 +1,4 @@
+from .comment import VersionComment
 from .feature import Feature, FeatureGroup, LevelChoice
 from .module import Module, Owner
 from .offer import AddOn, Offer, Plan
@@ -18,6 +19,7 @@ __all__ = [
     "Solution",
     "Tier",
     "Version",
+    "VersionComment",
     "VersionFeature",
     "VersionInclude",
     "VersionModule",

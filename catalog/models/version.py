@@ -12,7 +12,9 @@ from catalog.kinds import KINDS, BadValue
 from catalog.models.feature import Feature
 from catalog.models.module import Module
 from catalog.models.offer import Offer
-from catalog.querysets import VersionQuerySet
+from catalog.models.solution import Tier
+from catalog.querysets import RuleQuerySet, VersionQuerySet
+from catalog.targets import tier_target
 
 
 def account_key(**options: Any) -> Any:
@@ -106,8 +108,15 @@ class Version(models.Model):
         """Whether a draft in review has been approved; what it comes to may have moved since."""
         return self.state == self.State.IN_REVIEW and self.approved_at is not None
 
+    @property
+    def was_called_off(self) -> bool:
+        """Whether it was retired before it took effect, so that it was never sold."""
+        return self.retired_at is not None and self.effective_from is not None and self.retired_at < self.effective_from
+
     def stage(self, at: datetime) -> str:
-        """Returns the state in words; *approved* and *scheduled* are told apart."""
+        """Returns the state in words; *approved*, *scheduled* and *called off* are told apart."""
+        if self.was_called_off:
+            return "called off"
         return "scheduled" if self.is_scheduled(at) else self._state_label
 
     def is_scheduled(self, at: datetime) -> bool:
@@ -185,7 +194,7 @@ class VersionModule(models.Model):
 
 
 class VersionRule(models.Model):
-    """What a version needs or excludes at the same customer: another plan or add-on."""
+    """What a version needs or excludes at the same customer: another plan or add-on, or plans of a tier (E-1, E-2)."""
 
     class Verb(models.TextChoices):
         NEEDS = "needs", "needs"
@@ -193,14 +202,35 @@ class VersionRule(models.Model):
 
     version = models.ForeignKey(Version, models.CASCADE, related_name="rules")
     verb = models.CharField(max_length=10, choices=Verb)
-    offer = models.ForeignKey(Offer, models.PROTECT, related_name="+")
+    offer = models.ForeignKey(
+        Offer, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="plan or add-on"
+    )
+    tier = models.ForeignKey(
+        Tier, models.PROTECT, null=True, blank=True, related_name="+", help_text="Needed: of this tier or a higher one."
+    )
+
+    objects: ClassVar[Any] = RuleQuerySet.as_manager()
 
     class Meta:
-        ordering = ("version", "verb", "offer")
-        constraints = (models.UniqueConstraint(fields=["version", "offer"], name="rule_once_per_offer"),)
+        ordering = ("version", "verb", "offer", "tier")
+        constraints = (
+            models.UniqueConstraint(fields=["version", "offer"], name="rule_once_per_offer"),
+            models.UniqueConstraint(fields=["version", "tier"], name="rule_once_per_tier"),
+            models.CheckConstraint(
+                condition=models.Q(offer__isnull=False, tier=None) | models.Q(offer=None, tier__isnull=False),
+                name="rule_names_an_offer_or_a_tier",
+                violation_error_message="A rule names a plan or add-on, or a tier; not both, not neither.",
+            ),
+        )
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.offer.code}"
+        return f"{self.verb} {self.names}"
+
+    @property
+    def names(self) -> str:
+        """What it is about, as files and frozen content spell it. With `offer` and `tier` at hand, no query."""
+        offer, tier = self.offer, self.tier
+        return offer.code if offer is not None else tier_target(tier.code) if tier is not None else ""
 
 
 class VersionFeature(models.Model):

@@ -1,6 +1,6 @@
 """The catalog as code: files are read, made definitions and drafts, and the drafts published. All of it, or nothing.
 
-Rules K-1 to K-6 of docs/catalog.md. What the files don't name is left alone; applying them twice changes nothing.
+Rules K-1 to K-12 of docs/catalog.md. What the files don't name is left alone; applying them twice changes nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from catalog.document import (
 from catalog.errors import PublishFault, PublishingNeedsReview, PublishRefused
 from catalog.models import Offer, Version
 from catalog.services import drafting, publishing, rebasing
+from catalog.services.collecting import without_collecting
 from catalog.services.conflicts import find_conflicts
 from catalog.services.defining import Change, Definitions
 from catalog.services.exporting import Statement, statements
@@ -58,6 +59,7 @@ class ApplyResult:
         return not self.changes and not self.offers
 
 
+@without_collecting()
 @transaction.atomic
 def apply_document(
     document: CatalogDocument, *, actor: Actor, publish: bool, at: datetime, changelog: str = ""
@@ -100,6 +102,11 @@ def in_order(document: CatalogDocument) -> list[OfferEntry]:
     return [entries[code] for code in order if code in entries]
 
 
+def taking_effect(newest: Any, at: datetime) -> datetime:
+    """Returns when a version that follows `newest` (none: the first) takes effect: now, but never before that one."""
+    return at if newest is None else max(at, newest.effective_from)
+
+
 class _Drafts:
     """Makes the drafts of offers say what a document says, and publishes them; what can't be goes into `faults`."""
 
@@ -136,7 +143,7 @@ class _Drafts:
         is_edited = held != wanted
         draft = self._edit(entry, draft, held, wanted)
         if publish and is_news:
-            published = self._publish(entry, draft)
+            published = self._publish(entry, draft, taking_effect(newest, self._at))
             if published is not None:
                 yield OfferOutcome(entry.code, "published", published.number, len(published.content["features"]))
         elif is_new_draft or is_edited:
@@ -146,7 +153,7 @@ class _Drafts:
         """Whether publishing what the entry says would freeze anything but what `newest` did."""
         if _said(newest) != Statement.of_entry(entry):
             return True
-        facts = draft_facts(newest, at=max(self._at, newest.effective_from), catalog=self._catalog)
+        facts = draft_facts(newest, at=taking_effect(newest, self._at), catalog=self._catalog)
         content, _ = flatten(replace(facts, changelog="The same as before."))
         return content is None or digest(content) != newest.digest
 
@@ -164,23 +171,25 @@ class _Drafts:
             draft = drafting.update_draft(version=draft, max_quantity=entry.max_quantity, **who)
         return draft
 
-    def _publish(self, entry: OfferEntry, draft: Any) -> Any:
+    def _publish(self, entry: OfferEntry, draft: Any, moment: datetime) -> Any:
         """Returns the published version, or None when the draft has faults."""
         try:
             if not draft.changelog and draft.offer.versions.frozen().exists():
-                draft = self._write_changelog(draft)
+                draft = self._write_changelog(draft, moment)
             draft = rebasing.keep_as_drafted(version=draft, actor=self._actor, at=self._at)  # the file says it all
-            return publishing.publish(version=draft, actor=self._actor, at=self._at, four_eyes=False)
+            return publishing.publish(
+                version=draft, actor=self._actor, at=self._at, effective_from=moment, four_eyes=False
+            )
         except PublishRefused as refusal:
             self._failed.add(entry.code)
             self.faults += [_fault_in(entry, fault) for fault in refusal.faults]
             return None
 
-    def _write_changelog(self, draft: Version) -> Version:
+    def _write_changelog(self, draft: Version, moment: datetime) -> Version:
         line = self._changelog
         if not line:
             draft.changelog = _NO_NEWS  # or the preview would miss it
-            preview = publishing.preview(version=draft, at=self._at)
+            preview = publishing.preview(version=draft, at=moment)
             line = _news(preview.diff) if preview.diff else _NO_NEWS
         return drafting.update_draft(version=draft, changelog=line, actor=self._actor, at=self._at)
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 from django.db.models import Q
 
 from catalog.document import CatalogDocument, Entry, Fault, FeatureEntry, ModuleEntry
-from catalog.models import Feature, Module, Offer, SiteMarker, Tier, Version, VersionFeature
+from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier, Version
+from catalog.targets import tier_of
 
 MODULE_TYPES: Final = {"site": Module.Type.SITE, "satellite": Module.Type.SATELLITE, "user": Module.Type.USER}
 
@@ -36,7 +37,7 @@ def _published_codes(document: CatalogDocument) -> Iterator[Fault]:
     told: dict[str, dict[str, str]] = {kind: {} for kind in renamed}
     for version in Version.objects.frozen().select_related("offer").order_by("pk").iterator():
         for kind, codes in _codes_in(version.content).items():
-            told[kind] |= {code: str(version) for code in codes if code is not None}
+            told[kind] = {code: str(version) for code in codes if code is not None} | told[kind]  # the first one stays
     for kind, entries in renamed.items():
         for entry in entries:
             if entry.was in told[kind]:
@@ -48,21 +49,32 @@ def _published_codes(document: CatalogDocument) -> Iterator[Fault]:
 
 
 def _codes_in(content: Any) -> dict[str, set[str | None]]:
-    offer, features = content["offer"], content["features"]
+    offer, features, rules = content["offer"], content["features"], content["rules"]
+    targets = {*rules["needs"], *rules["excludes"]}
     return {
-        "module": {*content["modules"], content["module"]},
-        "tier": {offer["tier"]},
+        "module": {*content["modules"], content["module"], *_carriers(features.values())},
+        "tier": {offer["tier"], *filter(None, map(tier_of, targets))},
         "solution": set(offer["solutions"]),
         "group": {feature["group"] for feature in features.values()},
         "feature": set(features),
-        "offer": {offer["code"]},
+        "offer": {offer["code"], *(target for target in targets if tier_of(target) is None)},
     }
+
+
+def _carriers(features: Iterable[Any]) -> Iterator[str | None]:
+    """Yields the modules that features and their choices name, shipped or not."""
+    for feature in features:
+        for carried in (feature, *feature["choices"]):
+            yield carried["site_module"]
+            yield carried["user_module"]
 
 
 def _published_features(document: CatalogDocument) -> Iterator[Fault]:
     """Kind, rule, unit and counting stay as first published; choices keep their order, and none goes (F-4)."""
-    published = set(VersionFeature.objects.order_by().values_list("feature_id", flat=True).distinct())
-    rows = {row.code: row for row in Feature.objects.prefetch_related("choices").order_by() if row.pk in published}
+    choices: dict[int, list[str]] = {}
+    for feature, code in LevelChoice.objects.order_by("rank").values_list("feature", "code"):
+        choices.setdefault(feature, []).append(code)
+    rows = {row.code: row for row in Feature.objects.published().order_by()}
     for entry in document.features:
         row = rows.get(entry.code)
         if row is None:
@@ -75,12 +87,12 @@ def _published_features(document: CatalogDocument) -> Iterator[Fault]:
             if row.kind != entry.kind:
                 break  # what follows from another kind need not be told
         if row.kind == entry.kind == "level":
-            yield from _published_choices(entry, row)
+            yield from _published_choices(entry, row, choices[row.pk])
 
 
-def _published_choices(entry: FeatureEntry, row: Any) -> Iterator[Fault]:
+def _published_choices(entry: FeatureEntry, row: Any, held: list[str]) -> Iterator[Fault]:
     choices = [choice.code for choice in entry.choices]
-    if choices == [choice.code for choice in row.choices.all()]:
+    if choices == held:
         return
     version: Any = Version.objects.filter(published_features__feature=row).order_by("-published_at", "-pk").first()
     published = [choice["code"] for choice in version.content["features"][entry.code]["choices"]]

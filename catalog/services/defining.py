@@ -8,7 +8,7 @@ A rehearsal goes the same way and saves nothing: afterwards the rows in memory a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,9 +50,11 @@ class Change:
 
     @property
     def former(self) -> str:
-        """The code that the row had before; empty when it has kept it."""
-        was, now = self.fields.get("name" if self.kind == "module" else "code", (None, None))
-        return str(was) if was is not None and was != now else ""
+        """The code that the row had before (a module's full name); empty when it has kept it."""
+        was, _ = self.fields.get("name" if self.kind == "module" else "code", (None, None))
+        if self.is_new or was is None:
+            return ""
+        return f"{self.code.partition('.')[0]}.{was}" if self.kind == "module" else str(was)
 
 
 class Definitions:
@@ -67,17 +69,29 @@ class Definitions:
         self.tiers = {row.code: row for row in Tier.objects.select_related("user_marker__owner")}
         self.solutions = {row.code: row for row in Solution.objects.all()}
         self.groups = {row.code: row for row in FeatureGroup.objects.all()}
-        modules = ("site_module__owner", "user_module__owner")
-        self.features = {row.code: row for row in Feature.objects.select_related("group", *modules)}
+        self.features = {row.code: row for row in self._read_features()}
         self.offers = {row.code: row for row in Offer.objects.select_related("tier", "module__owner")}
         # What hangs on the rows, by the codes of the day:
         self.markers: dict[str, dict[str, str]] = {}  # solution → tier → module
         self.choices: dict[str, list[ChoiceWords]] = {}  # feature → from lowest to highest
         self.covered: dict[str, set[str]] = {}  # plan → solutions
 
+    def _read_features(self) -> Iterator[Row]:
+        """Yields features with the rows they name: those that are here already, as thousands name the same ones."""
+        groups = {row.pk: row for row in self.groups.values()}
+        modules = {row.pk: row for row in self.modules.values()}
+        for row in Feature.objects.all():
+            row.group = groups[row.group_id]
+            row.site_module, row.user_module = modules.get(row.site_module_id), modules.get(row.user_module_id)
+            yield row
+
     @property
     def changes(self) -> tuple[Change, ...]:
         return tuple(self._changes.values())
+
+    def renames(self, *kinds: str) -> dict[str, str]:
+        """Returns the codes that rows of these kinds have by now, by the code that each had before."""
+        return {change.former: change.code for change in self.changes if change.kind in kinds and change.former}
 
     def write(self) -> None:
         """Creates and updates all rows. Raises BadDocument for what only the models know to be wrong."""
@@ -325,9 +339,9 @@ class Definitions:
             manager.bulk_update(changed, sorted(touched))
 
     def _clean(self, row: Row, entry: Entry) -> None:
-        relations = [field.name for field in row._meta.fields if field.is_relation]
+        checked = [field.name for field in row._meta.fields if field.is_relation or field.choices]  # by the reader
         try:
-            row.clean_fields(exclude=relations)
+            row.clean_fields(exclude=checked)
         except ValidationError as error:
             texts = [f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items()]
             raise BadDocument([Fault.at(entry.place, text) for text in texts]) from error

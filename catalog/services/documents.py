@@ -19,6 +19,7 @@ from catalog.document import (
     parse,
 )
 from catalog.models import Feature, FeatureGroup, LevelChoice, Module, Offer, Owner, Solution, Tier
+from catalog.services.collecting import without_collecting
 
 
 def read_catalog(paths: Iterable[Path]) -> CatalogDocument:
@@ -36,6 +37,7 @@ def read_catalog(paths: Iterable[Path]) -> CatalogDocument:
     return read_contents(contents, faults)
 
 
+@without_collecting()
 def read_contents(contents: Iterable[tuple[str, bytes]], unread: Iterable[Fault] = ()) -> CatalogDocument:
     """Returns what files, given by name and content, say together. Raises BadDocument; `unread` are faults before."""
     sources: list[Source] = []

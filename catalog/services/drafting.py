@@ -17,10 +17,11 @@ from django.db import transaction
 
 from catalog.errors import AlreadyInReview, DraftExists, ForeignBase, NotFrozen, NotInReview, PublishRefused
 from catalog.kinds import KINDS, UNLIMITED, BadValue
-from catalog.models import Feature, Grant, Module, Offer, Version, VersionInclude, VersionModule, VersionRule
+from catalog.models import Feature, Grant, Module, Offer, Tier, Version, VersionInclude, VersionModule, VersionRule
 from catalog.services.locking import lock_draft, lock_offer
-from catalog.services.publishing import check
+from catalog.services.publishing import check, demand_current_base
 from catalog.services.trail import audit
+from catalog.targets import tier_of, tier_target
 from customers.actor import Actor
 from customers.errors import Invalid
 
@@ -40,7 +41,7 @@ _FAULTS_OF_OTHERS: Final = frozenset({"include_not_published"})
 
 @transaction.atomic
 def draft_from(*, offer: Any, actor: Actor, at: datetime, base: Version | None = None) -> Version:
-    """Returns a new draft that says what `base` says; without one what the newest version says, or nothing.
+    """Returns a new draft that says what `base` says; without one what was published last, or nothing.
 
     Raises DraftExists, NotFrozen (the base is a draft itself) or ForeignBase.
     """
@@ -48,7 +49,7 @@ def draft_from(*, offer: Any, actor: Actor, at: datetime, base: Version | None =
     if offer.versions.drafts().exists():
         raise DraftExists(offer.code)
     if base is None:
-        base = offer.versions.frozen().order_by("-number").first()
+        base = offer.versions.frozen().newest()
     elif base.offer_id != offer.pk:
         raise ForeignBase(str(base), offer.code)
     elif not base.is_frozen:
@@ -84,11 +85,12 @@ def discard_draft(*, version: Version, actor: Actor, at: datetime, reason: str =
 def submit(*, version: Version, actor: Actor, at: datetime, comment: str = "") -> Version:
     """Hands the draft in for review. An include that nobody has published yet is no obstacle to that.
 
-    Raises VersionFrozen, DraftGone, AlreadyInReview, or PublishRefused with all other faults.
+    Raises VersionFrozen, DraftGone, AlreadyInReview, BaseSuperseded, or PublishRefused with all other faults.
     """
     draft = lock_draft(version)
     if draft.state == Version.State.IN_REVIEW:
         raise AlreadyInReview(draft.offer.code)
+    demand_current_base(draft)
     faults = [fault for fault in check(version=draft, at=at) if fault.code not in _FAULTS_OF_OTHERS]
     if faults:
         raise PublishRefused(draft.offer.code, faults)
@@ -209,23 +211,32 @@ def set_extra_modules(*, version: Version, names: Iterable[str], actor: Actor, a
 def set_rules(
     *, version: Version, needs: Iterable[str], excludes: Iterable[str], actor: Actor, at: datetime
 ) -> Version:
-    """Returns the draft needing and excluding exactly the plans and add-ons given, by code.
+    """Returns the draft needing and excluding exactly what is given: plans and add-ons by code, tiers as `tier:CODE`.
 
-    Raises VersionFrozen, DraftGone, or Invalid (an unknown code, or one both needed and excluded).
+    Raises VersionFrozen, DraftGone, or Invalid (something unknown, or both needed and excluded). Rule E-1.
     """
     draft = lock_draft(version)
-    needed = _offers(needs, "needs", Offer.objects.all())
-    excluded = _offers(excludes, "excludes", Offer.objects.all())
+    needed, excluded = _targets(needs, "needs"), _targets(excludes, "excludes")
     both = sorted(needed.keys() & excluded.keys())
     _refuse([{"field": f"rules.{code}", "message": f"{code} can't be both needed and excluded."} for code in both])
     wanted = {
-        code: VersionRule(version=draft, verb=verb, offer=offer)
-        for verb, offers in (("needs", needed), ("excludes", excluded))
-        for code, offer in offers.items()
+        target: VersionRule(version=draft, verb=verb, **named)
+        for verb, targets in (("needs", needed), ("excludes", excluded))
+        for target, named in targets.items()
     }
-    held = {row.offer.code: row for row in draft.rules.select_related("offer")}
+    held = {row.names: row for row in draft.rules.select_related("offer", "tier")}
     changes = _replace_rows(held, wanted, lambda rule: rule.verb)
     return record_edit(draft, {f"rules.{code}": change for code, change in changes.items()}, actor, at)
+
+
+def _targets(targets: Iterable[str], field: str) -> dict[str, dict[str, Any]]:
+    """Returns, by target, what a row of a rule names."""
+    wanted = list(dict.fromkeys(targets))
+    tiers = {tier_target(tier.code): tier for tier in Tier.objects.all()} if any(map(tier_of, wanted)) else {}
+    unknown = [target for target in wanted if tier_of(target) is not None and target not in tiers]
+    _refuse([{"field": f"{field}.{t}", "message": f"There is no tier {tier_of(t)!r}."} for t in unknown])
+    offers = _offers((target for target in wanted if target not in tiers), field, Offer.objects.all())
+    return {t: {"tier": tiers[t]} if t in tiers else {"offer": offers[t]} for t in wanted}
 
 
 def _offers(codes: Iterable[str], field: str, among: Any) -> dict[str, Any]:

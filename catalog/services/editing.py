@@ -44,7 +44,7 @@ def save_row(*, row: Any, actor: Actor, at: datetime) -> None:
 @transaction.atomic
 def delete_row(*, row: Any, actor: Actor, at: datetime) -> None:
     """Deletes a row. Raises ProtectedError when something hangs on it."""
-    _audit(row, "deleted", actor, at, {})
+    _audit(row, "deleted", actor, at, {name: [value, None] for name, value in _spell(row).items()})
     row.delete()
 
 

@@ -41,9 +41,11 @@ from catalog.models import (
     VersionModule,
     VersionRule,
 )
+from catalog.targets import tier_of
 
 _NOWHERE: Final = Place("", 1, 1, "")
 Names = Mapping[int | None, str]  # primary key of a module → owner.module
+Renames = Mapping[str, str]  # former code → code
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,18 @@ class Statement:
     @property
     def named(self) -> frozenset[str]:
         """The other plans and add-ons that it names."""
-        return self.includes | self.needs | self.excludes
+        return self.includes | {target for target in self.needs | self.excludes if tier_of(target) is None}
+
+    def renamed(self, offers: Renames, modules: Renames, features: Renames) -> Statement:
+        """Returns the same by the codes that others have by now; `offers` has tiers too, as `tier:CODE`."""
+        return Statement(
+            frozenset(offers.get(code, code) for code in self.includes),
+            frozenset(modules.get(name, name) for name in self.extra_modules),
+            frozenset((features.get(code, code), kind, value) for code, kind, value in self.grants),
+            frozenset(offers.get(code, code) for code in self.needs),
+            frozenset(offers.get(code, code) for code in self.excludes),
+            self.max_quantity,
+        )
 
 
 def statements(versions: Iterable[Version]) -> dict[int, Statement]:
@@ -89,8 +102,9 @@ def statements(versions: Iterable[Version]) -> dict[int, Statement]:
     for pk, code, value, unlimited in rows:
         said = UNLIMITED if unlimited else value
         grants[pk].add((code, type(said), said))
-    for pk, verb, code in VersionRule.objects.filter(**of).order_by().values_list("version", "verb", "offer__code"):
-        rules[pk, verb].add(code)
+    targeted = VersionRule.objects.filter(**of).order_by().targeted()
+    for pk, verb, target in targeted.values_list("version", "verb", "target"):
+        rules[pk, verb].add(target)
     return {
         pk: Statement(
             frozenset(includes[pk]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,12 +20,14 @@ from catalog.content import (
     OfferContent,
     OtherOffer,
     PublishedDefinition,
+    Shelf,
     TierFacts,
     VersionContent,
     VersionKey,
 )
 from catalog.kinds import UNLIMITED
-from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier, Version, VersionFeature
+from catalog.models import Feature, LevelChoice, Module, Offer, SiteMarker, Tier, Version, VersionFeature, VersionRule
+from catalog.shelving import read_shelf
 
 Names = Mapping[int | None, str]  # primary key of a module → owner.module
 
@@ -69,6 +71,12 @@ def catalog_facts() -> CatalogFacts:
     )
 
 
+def definitions_of(features: Collection[int] | None) -> dict[int, FeatureDefinition]:
+    """Returns these features (none: all), by primary key, as the catalog defines them today. Three queries."""
+    rows = Module.objects.order_by().values_list("pk", "owner__code", "name")
+    return _definitions({pk: f"{owner.lower()}.{name}" for pk, owner, name in rows}, features)
+
+
 def draft_facts(version: Version, *, at: datetime, catalog: CatalogFacts | None = None) -> DraftFacts:
     """Returns what `version` says and all that decides what it comes to. Other offers are taken as live at `at`.
 
@@ -100,6 +108,7 @@ def draft_facts(version: Version, *, at: datetime, catalog: CatalogFacts | None 
         tiers=catalog.tiers,
         published=published_definitions([feature for feature, _, _ in grants]),
         include_graph=include_graph() if includes else {},
+        shelf=read_shelf(at) if needs or excludes else Shelf(),
     )
 
 
@@ -116,7 +125,8 @@ def grant_value(grant: Any) -> object:
 def _other_offers(version: Version, at: datetime) -> tuple[tuple[OtherOffer, ...], ...]:
     """Returns what the draft includes, needs and excludes."""
     included = list(version.includes.values_list("offer__code", flat=True))
-    rules = list(version.rules.values_list("verb", "offer__code"))
+    targeted = VersionRule.objects.filter(version=version).targeted()
+    rules = list(targeted.values_list("verb", "target"))
     codes = {*included, *(code for _, code in rules)}
     live = {
         row.offer.code: OtherOffer(row.offer.code, row.number, frozen_content(row))
@@ -151,14 +161,17 @@ def _module_content(row: Mapping[str, Any], names: Names) -> ModuleContent:
     return ModuleContent(owner=row["owner__code"], prerequisite=names.get(row["prerequisite"]), **plain)
 
 
-def _definitions(names: Names) -> dict[int, FeatureDefinition]:
+def _definitions(names: Names, only: Collection[int] | None = None) -> dict[int, FeatureDefinition]:
+    features, steps = Feature.objects.order_by(), LevelChoice.objects.order_by("rank")
+    if only is not None:
+        features, steps = features.filter(pk__in=only), steps.filter(feature__in=only)
     choices: dict[int, list[ChoiceContent]] = defaultdict(list)
-    rows = LevelChoice.objects.order_by("rank").values_list("feature", "code", "name", "site_module", "user_module")
+    rows = steps.values_list("feature", "code", "name", "site_module", "user_module")
     for feature, code, name, site, user in rows:
         choices[feature].append(ChoiceContent(code, name, names.get(site), names.get(user)))
     found: dict[int, FeatureDefinition] = {}
     carried = ("site_module", "user_module")
-    for row in Feature.objects.order_by().values("pk", "group__code", "group__name", *carried, *_FEATURE_FIELDS):
+    for row in features.values("pk", "group__code", "group__name", *carried, *_FEATURE_FIELDS):
         found[row["pk"]] = FeatureDefinition(
             group=row["group__code"],
             group_name=row["group__name"],
@@ -199,14 +212,24 @@ def _tiers(names: Names) -> dict[str, TierFacts]:
     }
 
 
-def published_definitions(features: list[int]) -> dict[str, PublishedDefinition]:
-    """Returns, per feature, how the newest version naming it froze it: no choice is ever dropped, so one says all."""
+def published_definitions(
+    features: Collection[int] | None, held: Mapping[int, Version] | None = None
+) -> dict[str, PublishedDefinition]:
+    """Returns, per feature, how the newest version naming it froze it: no choice is ever dropped, so one says all.
+
+    Without `features`, of all. `held` are versions by primary key that need not be read again.
+    """
     # Which is newest is found out here: a database would read the contents of all versions to sort them.
     oldest_first = Version.objects.frozen().order_by("published_at", "pk").values_list("pk", flat=True)
     ages = {pk: age for age, pk in enumerate(oldest_first)}
-    pairs = VersionFeature.objects.filter(feature__in=features).order_by().values_list("feature__code", "version")
+    named = VersionFeature.objects.order_by()
+    if features is not None:
+        named = named.filter(feature__in=features)
+    pairs = named.values_list("feature__code", "version")
     wanted = dict(sorted(pairs, key=lambda pair: ages[pair[1]]))  # the newest of each feature comes last, and stays
-    versions = {row.pk: row for row in Version.objects.filter(pk__in=set(wanted.values())).select_related("offer")}
+    versions = dict(held or {})
+    missing = set(wanted.values()) - versions.keys()
+    versions |= {row.pk: row for row in Version.objects.filter(pk__in=missing).select_related("offer")}
     known: dict[str, PublishedDefinition] = {}
     for code, pk in wanted.items():
         frozen: Any = versions[pk].content

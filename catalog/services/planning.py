@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -19,25 +19,31 @@ from django.db import transaction
 from catalog.content import (
     Diff,
     DraftFacts,
+    Finding,
     GrantFacts,
     OfferContent,
+    OnShelf,
     OtherOffer,
+    Shelf,
     TermChange,
     VersionContent,
+    assemble,
     diff,
-    digest,
-    flatten,
+    lint,
+    outline,
 )
 from catalog.document import BadDocument, CatalogDocument, OfferEntry
 from catalog.errors import CatalogChangedSince, PublishFault
 from catalog.kinds import UNLIMITED, Value
 from catalog.models import Offer, Version
-from catalog.services.applying import ApplyResult, apply_document, in_order
+from catalog.services.applying import ApplyResult, apply_document, in_order, taking_effect
+from catalog.services.collecting import without_collecting
 from catalog.services.conflicts import find_conflicts
 from catalog.services.defining import Change, Definitions
 from catalog.services.exporting import Statement, newest_of_each, statements
-from catalog.services.mapping import frozen_content, include_graph, published_definitions
+from catalog.services.mapping import include_graph, published_definitions
 from catalog.services.rehearsing import rehearsed_facts
+from catalog.targets import tier_target
 from customers.actor import Actor
 
 # What becomes of a plan or add-on: its draft is begun or edited; or waits, saying all that already; or nothing of it
@@ -50,7 +56,8 @@ class OfferPlan:
     """What applying would do to a plan or add-on, and what publishing it all would then change.
 
     `base` is the newest published version (empty: there is none), `diff` what a new one would differ in; none while
-    `faults` keep it from being published. `edits` are what an existing draft says otherwise now.
+    `faults` keep it from being published. `edits` are what an existing draft says otherwise now, `warnings` what is odd
+    about it beside all else that would be for sale then.
     """
 
     code: str
@@ -61,6 +68,7 @@ class OfferPlan:
     diff: Diff | None
     faults: tuple[PublishFault, ...] = ()
     edits: tuple[TermChange, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +89,17 @@ class CatalogPlan:
         """Whether `apply --publish` would change nothing either."""
         return not self.changes and not self.offers
 
-    def as_json(self) -> dict[str, Any]:
-        """Returns the plan for machines."""
-        return {
-            "changes": [
-                {"what": change.verb, "kind": change.kind, "code": change.code, "fields": change.fields}
-                for change in self.changes
-            ],
-            "offers": [asdict(offer) for offer in self.offers],
-        }
+    def as_text(self, *, indent: int | None = None, **more: object) -> str:
+        """Returns the plan, and what else is to be said, as JSON for machines."""
+        changes = [
+            {"what": change.verb, "kind": change.kind, "code": change.code, "fields": change.fields}
+            for change in self.changes
+        ]
+        told = {**more, "changes": changes, "offers": self.offers}
+        return json.dumps(told, indent=indent, ensure_ascii=False, default=_plain)
 
 
+@without_collecting()
 def plan_document(document: CatalogDocument, *, at: datetime) -> CatalogPlan:
     """Returns what applying the document would change. Raises BadDocument. Writes nothing."""
     conflicts = find_conflicts(document)
@@ -100,8 +108,7 @@ def plan_document(document: CatalogDocument, *, at: datetime) -> CatalogPlan:
     definitions = Definitions(document, is_rehearsal=True)
     definitions.write()
     plan = CatalogPlan(definitions.changes, tuple(_Planner(document, definitions, at).offers()))
-    text = json.dumps(plan.as_json(), sort_keys=True, ensure_ascii=False, default=str)
-    return replace(plan, digest=hashlib.sha256(text.encode()).hexdigest())
+    return replace(plan, digest=hashlib.sha256(plan.as_text().encode()).hexdigest())
 
 
 @transaction.atomic
@@ -122,11 +129,11 @@ class _Planner:
         self._at = at
         self._facts = rehearsed_facts(definitions)
         self._read_versions()
-        features = [row.pk for row in definitions.features.values() if row.pk]
-        self._published = published_definitions(features)
+        self._published = published_definitions(None, held=self._rows)
         self._include_graph = include_graph()
-        self._next: dict[str, OtherOffer] = {}  # what this plan would publish, by code
+        self._next: dict[str, tuple[datetime, OtherOffer]] = {}  # what this plan would publish, by code, and for when
         self._failed: set[str] = set()
+        self._shelved: dict[int, OnShelf] = {}  # by id of a content, all of which are kept
 
     def _read_versions(self) -> None:
         rows = list(Version.objects.defer("content").select_related("offer"))
@@ -135,21 +142,30 @@ class _Planner:
         codes = {row.pk: code for code, row in self._definitions.offers.items() if row.pk}
         self._newest = {codes[pk]: version for pk, version in newest_of_each(frozen).items()}
         self._drafts = {codes[row.offer_id]: row for row in rows if not row.is_frozen}
-        self._said = statements([*self._newest.values(), *self._drafts.values()])
+        self._said = self._by_new_codes(statements([*self._newest.values(), *self._drafts.values()]))
         moments = {self._moment(version) for version in self._newest.values()} | {self._at}
         self._live = {moment: self._live_at(moment) for moment in moments}
         wanted = {version.pk for live in self._live.values() for version in live.values()}
         wanted |= {version.pk for version in self._newest.values()}
-        self._contents = {
-            row.pk: content
-            for row in Version.objects.filter(pk__in=wanted)
-            if (content := frozen_content(row)) is not None
-        }
+        self._rows = {row.pk: row for row in Version.objects.filter(pk__in=wanted).select_related("offer")}
+        self._contents: dict[int, VersionContent] = {}
+
+    def _by_new_codes(self, said: dict[int, Statement]) -> dict[int, Statement]:
+        names = self._definitions.renames
+        tiers = {tier_target(was): tier_target(code) for was, code in names("tier").items()}
+        offers, modules, features = names("plan", "addon") | tiers, names("module"), names("feature")
+        if not (offers or modules or features):
+            return said
+        return {pk: statement.renamed(offers, modules, features) for pk, statement in said.items()}
+
+    def _content(self, version: Version) -> VersionContent:
+        """Returns what a version froze; read when it is first asked for, as that takes a while."""
+        if version.pk not in self._contents:
+            self._contents[version.pk] = VersionContent.from_json(self._rows[version.pk].content)
+        return self._contents[version.pk]
 
     def _moment(self, newest: Version | None) -> datetime:
-        """Returns when a version would take effect beside `newest`: not before it."""
-        scheduled = newest.effective_from if newest else None
-        return max(self._at, scheduled) if scheduled else self._at
+        return taking_effect(newest, self._at)
 
     def _live_at(self, at: datetime) -> dict[str, Version]:
         live: dict[str, Version] = {}
@@ -159,29 +175,30 @@ class _Planner:
         return live
 
     def offers(self) -> Iterator[OfferPlan]:
-        for entry in self._entries:
-            yield from self._offer(entry)
+        planned = [(entry, offer) for entry in self._entries for offer in self._offer(entry)]
+        for entry, offer in planned:  # once it is known what all others would be
+            yield replace(offer, warnings=tuple(self._warnings(entry)))
 
     def _offer(self, entry: OfferEntry) -> Iterator[OfferPlan]:
         newest, draft = self._newest.get(entry.code), self._drafts.get(entry.code)
         wanted = Statement.of_entry(entry)
         action = self._action(entry, wanted, newest, draft)
-        if action is None and self._next.keys().isdisjoint(entry.includes) and self._failed.isdisjoint(entry.includes):
+        moment = self._moment(newest)
+        news = self._news(moment)
+        follows = not (news.keys() | self._failed).isdisjoint(entry.includes)
+        if action is None and not follows:
             return
-        content, faults = self._publication(entry, newest)
-        is_news = newest is None or content is None or digest(content) != newest.digest or self._says(newest) != wanted
-        if action is None and not is_news:
-            return
-        if is_news:
-            self._remember(entry.code, content, newest)
-        held = self._contents[newest.pk] if newest else None
+        content, faults = self._publication(entry, newest, self._others(entry, moment) | news)
+        if follows or newest is None or self._says(newest) != wanted or not self._is_frozen_in(newest, content):
+            self._remember(entry.code, content, newest, moment)
+        held = self._content(newest) if newest else None
         yield OfferPlan(
             code=entry.code,
             name=entry.name,
             type=entry.type,
             action=action or "follows",
             base=f"{entry.code} v{newest.number}" if newest else "",
-            diff=diff(held, VersionContent.from_json(content)) if content is not None else None,
+            diff=diff(held, content) if content is not None else None,
             faults=faults,
             edits=tuple(_edits(self._says(draft), wanted)) if draft else (),
         )
@@ -203,39 +220,73 @@ class _Planner:
     def _differs(self, entry: OfferEntry, wanted: Statement, newest: Version) -> bool:
         if self._says(newest) != wanted:
             return True
-        content, _ = flatten(self._draft_facts(entry, self._others(self._moment(newest)), newest))
-        return content is None or digest(content) != newest.digest
+        content, _ = assemble(self._draft_facts(entry, self._others(entry, self._moment(newest)), newest))
+        return not self._is_frozen_in(newest, content)
+
+    def _is_frozen_in(self, version: Version, content: VersionContent | None) -> bool:
+        return content is not None and content.to_json() == self._rows[version.pk].content
 
     def _publication(
-        self, entry: OfferEntry, newest: Version | None
-    ) -> tuple[dict[str, Any] | None, tuple[PublishFault, ...]]:
+        self, entry: OfferEntry, newest: Version | None, others: Mapping[str, OtherOffer]
+    ) -> tuple[VersionContent | None, tuple[PublishFault, ...]]:
         """Returns what publishing would freeze, all that it names being published first; or why it can't be."""
         failed = [code for code in entry.includes if code in self._failed]
         if failed:
             fault = PublishFault("include_has_faults", "includes", f"{', '.join(failed)} can’t be published yet.")
             return None, (fault,)
-        others = self._others(self._moment(newest)) | self._next
-        content, faults = flatten(self._draft_facts(entry, others, newest))
+        content, faults = assemble(self._draft_facts(entry, others, newest))
         return content, tuple(faults)
 
-    def _remember(self, code: str, content: dict[str, Any] | None, newest: Version | None) -> None:
+    def _warnings(self, entry: OfferEntry) -> Iterator[Finding]:
+        """Yields what is odd about what the entry would publish, beside all others as they would stand then."""
+        newest = self._newest.get(entry.code)
+        moment = self._moment(newest)
+        others = self._others_of(self._live[moment], moment) | self._news(moment)
+        _, mine = self._next.get(entry.code, (moment, OtherOffer(entry.code)))
+        content = mine.content or outline(self._draft_facts(entry, others, newest))
+        yield from (found for found in lint(content, self._shelf(others)) if found.severity == "warning")
+
+    def _shelf(self, others: Mapping[str, OtherOffer]) -> Shelf:
+        """Returns all plans and add-ons as they would stand beside each other."""
+        tiers = self._facts.tiers
+        return Shelf(
+            {code: self._on_shelf(code, row, others.get(code)) for code, row in self._definitions.offers.items()},
+            ranks={code: tier.rank for code, tier in tiers.items()},
+            tier_names={code: tier.name for code, tier in tiers.items()},
+        )
+
+    def _on_shelf(self, code: str, row: Any, other: OtherOffer | None) -> OnShelf:
+        content = other.content if other is not None else None
+        if content is None:
+            return OnShelf(code, row.name, row.type, row.scope, lacks="nothing of it has been published")
+        known = self._shelved.get(id(content)) or OnShelf.of_content(content, code=code)
+        self._shelved[id(content)] = known
+        return known if row.for_sale else replace(known, lacks="it is not for sale")
+
+    def _remember(self, code: str, content: VersionContent | None, newest: Version | None, moment: datetime) -> None:
         if content is None:
             self._failed.add(code)
         else:
             number = (newest.number or 0) + 1 if newest else 1
-            self._next[code] = OtherOffer(code, number, VersionContent.from_json(content))
+            self._next[code] = moment, OtherOffer(code, number, content)
 
-    def _others(self, at: datetime) -> dict[str, OtherOffer]:
-        return {
-            code: OtherOffer(code, version.number, self._contents[version.pk])
-            for code, version in self._live[at].items()
-        }
+    def _news(self, at: datetime) -> dict[str, OtherOffer]:
+        """Returns what this plan would publish, as far as it is in effect at `at`."""
+        return {code: other for code, (moment, other) in self._next.items() if moment <= at}
+
+    def _others(self, entry: OfferEntry, at: datetime) -> dict[str, OtherOffer]:
+        """Returns what the entry names, as it is in effect at `at`."""
+        return self._others_of((*entry.includes, *entry.needs, *entry.excludes), at)
+
+    def _others_of(self, codes: Iterable[str], at: datetime) -> dict[str, OtherOffer]:
+        live = self._live[at]
+        return {code: OtherOffer(code, live[code].number, self._content(live[code])) for code in codes if code in live}
 
     def _draft_facts(self, entry: OfferEntry, others: Mapping[str, OtherOffer], newest: Version | None) -> DraftFacts:
         rows = self._definitions.offers
 
         def known(codes: Iterable[str]) -> tuple[OtherOffer, ...]:
-            ordered = sorted(codes, key=lambda code: (rows[code].position, code))
+            ordered = sorted(codes, key=lambda code: (rows[code].position if code in rows else 0, code))  # or a tier
             return tuple(others.get(code, OtherOffer(code)) for code in ordered)
 
         return DraftFacts(
@@ -257,6 +308,7 @@ class _Planner:
             tiers=self._facts.tiers,
             published=self._published,
             include_graph=self._include_graph if entry.includes else {},
+            shelf=self._shelf(others) if entry.needs or entry.excludes else Shelf(),
         )
 
     def _offer_content(self, entry: OfferEntry) -> OfferContent:
@@ -272,6 +324,13 @@ class _Planner:
             tier=tier.code if tier else None,
             tier_name=tier.name if tier else None,
         )
+
+
+def _plain(value: Any) -> Any:
+    """Returns as JSON knows it what is not."""
+    if is_dataclass(value):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    return str(value)
 
 
 def _edits(was: Statement, now: Statement) -> Iterator[TermChange]:

@@ -1,4 +1,4 @@
-"""Approving, publishing and retiring versions. Rules V-21 to V-28 of docs/rules.md. Publishing touches no customer.
+"""Approving, publishing, calling off and retiring. Rules V-21 to V-31 of docs/rules.md. Publishing touches no customer.
 
 An approval is of a content, named by its digest: who edits the draft takes it away, and when anything else moves what
 the draft comes to (a plan it includes, a feature, a module), publishing notices and refuses.
@@ -6,14 +6,14 @@ the draft comes to (a plan it includes, a feature, a module), publishing notices
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
-from catalog.content import Diff, VersionContent, diff, digest, flatten
+from catalog.content import Diff, DraftFacts, VersionContent, diff, digest, flatten
 from catalog.errors import (
     AlreadyApproved,
     AlreadyRetired,
@@ -31,7 +31,7 @@ from catalog.errors import (
 from catalog.models import Feature, Version, VersionFeature
 from catalog.services.locking import lock_draft, lock_version
 from catalog.services.mapping import draft_facts, frozen_content
-from catalog.services.trail import audit
+from catalog.services.trail import audit, worked_on
 from customers.actor import Actor
 
 
@@ -43,6 +43,7 @@ class Preview:
     content: VersionContent | None
     previous: Version | None
     diff: Diff | None
+    facts: DraftFacts = field(repr=False)  # for whoever looks closer, as `lint_draft` does
 
     @property
     def digest(self) -> str:
@@ -57,12 +58,12 @@ def check(*, version: Version, at: datetime) -> list[PublishFault]:
 
 def preview(*, version: Version, at: datetime) -> Preview:
     """Returns what publishing the draft with effect from `at` would come to."""
-    frozen, faults = flatten(draft_facts(version, at=at))
-    published = Version.objects.frozen().filter(offer=version.offer_id).select_related("offer")
-    previous = published.order_by("-number").first()
+    facts = draft_facts(version, at=at)
+    frozen, faults = flatten(facts)
+    previous = Version.objects.frozen().filter(offer=version.offer_id).select_related("offer").newest()
     content = VersionContent.from_json(frozen) if frozen is not None else None
     changes = diff(frozen_content(previous), content) if content is not None else None
-    return Preview(tuple(faults), content, previous, changes)
+    return Preview(tuple(faults), content, previous, changes, facts)
 
 
 def superseding(version: Version) -> Version | None:
@@ -71,6 +72,32 @@ def superseding(version: Version) -> Version | None:
     newer: Any = Version.objects.filter(offer=version.offer_id, state=Version.State.PUBLISHED, number__gt=base)
     found: Version | None = newer.select_related("offer").order_by("-number").first()
     return found
+
+
+def demand_current_base(draft: Any) -> None:
+    """Raises BaseSuperseded when a version is published that is newer than what the draft was begun from."""
+    newer = superseding(draft)
+    if newer is not None:
+        raise BaseSuperseded(draft.offer.code, str(newer))
+
+
+def overtaking(version: Version, *, effective_from: datetime) -> list[Version]:
+    """Returns the versions that are scheduled to take over from one in force from `effective_from`, the next first."""
+    later: Any = Version.objects.filter(offer=version.offer_id, state=Version.State.PUBLISHED)
+    return list(later.filter(effective_from__gt=effective_from).select_related("offer").order_by("effective_from"))
+
+
+def taken_in_by(version: Version, *, at: datetime) -> list[Version]:
+    """Returns the versions scheduled at `at` that have taken this one in, and keep it whatever becomes of it."""
+    scheduled = Version.objects.scheduled(at).select_related("offer").order_by("offer__code", "number")
+    taken = {"code": version.offer.code, "version": version.number}
+    return [other for other in scheduled if taken in other.content["includes"]]
+
+
+def waits_for_others(version: Version, account: Any, content: VersionContent | None) -> bool:
+    """Whether four eyes are on and `account` worked on the draft, so that others approve and publish it."""
+    made_of = {*content.features, *content.modules} if content is not None else set()
+    return bool(settings.FOUR_EYES) and worked_on(version, account, made_of)
 
 
 @transaction.atomic
@@ -93,10 +120,10 @@ def approve(
     draft = lock_draft(version)
     if draft.state != Version.State.IN_REVIEW:
         raise NotInReview(draft.offer.code)
-    _demand_current_base(draft)
-    if settings.FOUR_EYES if four_eyes is None else four_eyes:
-        _demand_fresh_eyes(draft, actor.account, actor.label, "approve")
-    _, found = _content(draft, _moment(at, effective_from), expected_digest)
+    demand_current_base(draft)
+    content, found = _content(draft, _moment(at, effective_from), expected_digest)
+    if _demands_four_eyes(four_eyes):
+        _demand_fresh_eyes(draft, content, actor.account, actor.label, "approve")
     if draft.is_approved and draft.digest == found:
         raise AlreadyApproved(draft.offer.code)
     draft.approved_by, draft.approved_at, draft.digest = actor.account, at, found
@@ -147,10 +174,12 @@ def publish(
     """
     draft = lock_draft(version)
     moment = _moment(at, effective_from)
-    _demand_current_base(draft)
-    if settings.FOUR_EYES if four_eyes is None else four_eyes:
-        _demand_approval(draft, actor)
+    demand_current_base(draft)
+    if _demands_four_eyes(four_eyes) and draft.state != Version.State.IN_REVIEW:
+        raise NotInReview(draft.offer.code)
     content, found = _content(draft, moment, expected_digest)
+    if _demands_four_eyes(four_eyes):
+        _demand_approval(draft, content, actor)
     if draft.is_approved and draft.digest != found and four_eyes is not False:
         raise ApprovalOutdated(draft.offer.code)
     if not draft.is_approved or draft.digest != found:
@@ -162,24 +191,20 @@ def publish(
     return published
 
 
-def _demand_current_base(draft: Any) -> None:
-    newer = superseding(draft)
-    if newer is not None:
-        raise BaseSuperseded(draft.offer.code, str(newer))
+def _demands_four_eyes(wanted: bool | None) -> bool:
+    return bool(settings.FOUR_EYES) if wanted is None else wanted
 
 
-def _demand_approval(draft: Any, actor: Actor) -> None:
-    if draft.state != Version.State.IN_REVIEW:
-        raise NotInReview(draft.offer.code)
-    _demand_fresh_eyes(draft, actor.account, actor.label, "publish")
+def _demand_approval(draft: Any, content: dict[str, Any], actor: Actor) -> None:
+    _demand_fresh_eyes(draft, content, actor.account, actor.label, "publish")
     if not draft.is_approved:
         raise NotApproved(draft.offer.code)
-    _demand_fresh_eyes(draft, draft.approved_by, str(draft.approved_by or "system"), "approve")
+    _demand_fresh_eyes(draft, content, draft.approved_by, Actor(account=draft.approved_by).label, "approve")
 
 
-def _demand_fresh_eyes(draft: Any, account: Any, label: str, verb: str) -> None:
-    """Refuses whoever drafted or edited it, and nobody in particular."""
-    if account is None or draft.drafted_by_id == account.pk or draft.editors.filter(pk=account.pk).exists():
+def _demand_fresh_eyes(draft: Any, content: dict[str, Any], account: Any, label: str, verb: str) -> None:
+    """Refuses nobody in particular, and whoever worked on what would be published."""
+    if account is None or worked_on(draft, account, {*content["features"], *content["modules"]}):
         raise SecondPairOfEyesNeeded(label, draft.offer.code, verb)
 
 
@@ -187,8 +212,8 @@ def _freeze(draft: Any, content: dict[str, Any], actor: Actor, at: datetime, eff
     # The index of its features comes first: once the state flips, the database lets nobody touch it.
     features = Feature.objects.filter(code__in=content["features"])
     VersionFeature.objects.bulk_create(VersionFeature(version=draft, feature=feature) for feature in features)
-    newest = Version.objects.frozen().filter(offer=draft.offer).order_by("-number").first()
-    draft.number = newest.number + 1 if newest else 1
+    numbers = Version.objects.frozen().filter(offer=draft.offer).order_by("-number")
+    draft.number = (numbers.values_list("number", flat=True).first() or 0) + 1
     draft.state = Version.State.PUBLISHED
     draft.content = content
     draft.effective_from = effective_from
@@ -200,17 +225,23 @@ def _freeze(draft: Any, content: dict[str, Any], actor: Actor, at: datetime, eff
 
 @transaction.atomic
 def retire(*, version: Version, actor: Actor, at: datetime, reason: str = "") -> Version:
-    """Returns the version, no longer sold; customers who have it keep it. Raises NotFrozen or AlreadyRetired."""
+    """Returns the version, no longer sold; customers who have it keep it. One that is scheduled is called off by it.
+
+    Raises NotFrozen or AlreadyRetired.
+    """
     current = lock_version(version)
     if current.state == Version.State.RETIRED:
         raise AlreadyRetired(str(current))
     if not current.is_frozen:
         raise NotFrozen(str(current), "Discard the draft instead.")
+    is_called_off = current.is_scheduled(at)
     current.state = Version.State.RETIRED
     current.retired_by = actor.account
     current.retired_at = at
     current.full_clean()
     current.save(update_fields=["state", "retired_by", "retired_at"])
-    audit(current, "version.retired", actor=actor, at=at, reason=reason)
+    changes = {"state": [Version.State.PUBLISHED, current.state]}
+    action = "version.called_off" if is_called_off else "version.retired"
+    audit(current, action, actor=actor, at=at, changes=changes, reason=reason)
     retired: Version = current
     return retired

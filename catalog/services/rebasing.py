@@ -1,4 +1,4 @@
-"""Drafts whose base was superseded: what was published since is put together with them. Rule V-29 of docs/rules.md."""
+"""Drafts whose base was superseded are rebased, kept or begun again. Rules V-32 to V-34 of docs/rules.md."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def says(version: Any) -> dict[str, Said]:
     said |= {f"includes.{row.offer.code}": True for row in version.includes.select_related("offer")}
     modules = version.extra_modules.select_related("module__owner")
     said |= {f"extra_modules.{row.module.full_name}": True for row in modules}
-    said |= {f"rules.{row.offer.code}": row.verb for row in version.rules.select_related("offer")}
+    said |= {f"rules.{row.names}": row.verb for row in version.rules.select_related("offer", "tier")}
     if version.max_quantity is not None:
         said["max_quantity"] = version.max_quantity
     return said
@@ -82,6 +82,17 @@ def keep_as_drafted(*, version: Version, actor: Actor, at: datetime) -> Version:
     draft = lock_draft(version)
     newer = superseding(draft)
     return draft if newer is None else _stand_on(draft, newer, actor, at, {})
+
+
+@transaction.atomic
+def begin_again(*, version: Version, actor: Actor, at: datetime, reason: str = "") -> Version:
+    """Returns a new draft that says what was published last; the old one is discarded.
+
+    Raises VersionFrozen or DraftGone.
+    """
+    offer = version.offer
+    drafting.discard_draft(version=version, actor=actor, at=at, reason=reason)
+    return drafting.draft_from(offer=offer, actor=actor, at=at)
 
 
 def _check(choices: Mapping[str, Side], found: Rebase) -> None:

@@ -11,7 +11,8 @@ agree on. `?format=json` gives the same as data:
         {"code", "name", "description", "kind", "counts", "differs",
          "values": {plan code: {"value", "text", and for limits "unlimited"}, or null where the plan lacks it}}]}],
      "add_ons": [{"code", "name", "description", "version", "since", "changelog", "scope": "site" or "user",
-                  "needs": [code], "excludes": [code], "max_quantity", "features": [{"name", "value", "text", …}]}]}
+                  "needs": [code or tier:CODE], "excludes": [the same], "max_quantity",
+                  "features": [{"name", "value", "text", …}]}]}
 
 A day or solution that can't be read: 400 and `{"errors": {"on": sentence}}`; the page says so beside the field. Codes
 in `show` that are not on offer are told in `not_on_offer`.
@@ -45,6 +46,7 @@ from django.utils.safestring import mark_safe
 from django.views import View
 
 from catalog.content.table import Cell, Column, Row, Table, cells, tabulate
+from catalog.targets import in_words, tier_target
 from catalog.views.offering import Content, Offering, Shown, contents
 from customers.access import access_of
 from customers.memory import Memory
@@ -249,6 +251,7 @@ def _context(request: HttpRequest, question: Question, offering: Offering) -> di
     found = answer(question, offering)
     covered = {solution for plan in found.plans for solution in plan.solutions}
     names = {each.code: each.name for each in (*found.plans, *found.add_ons)}
+    names |= {tier_target(plan.tier): plan.tier_name or plan.tier for plan in found.plans if plan.tier}
     as_data = request.GET.copy()
     as_data["format"] = "json"
     starts = _section_starts(found.chosen)
@@ -297,8 +300,8 @@ def _add_on(shown: Shown, content: Content, question: Question, names: dict[str,
     return {
         "shown": shown,
         "cells": cells(features),
-        "needs": [names.get(code, code) for code in rules["needs"]],
-        "excludes": [names.get(code, code) for code in rules["excludes"]],
+        "needs": [in_words(target, "needs", names) for target in rules["needs"]],
+        "excludes": [in_words(target, "excludes", names) for target in rules["excludes"]],
         "is_marked": shown.code in question.show,
     }
 

@@ -1,8 +1,12 @@
 """What happened, what was answered, what is still to be sent: the records that all who write need."""
 
+from typing import Any, ClassVar
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+
+from customers.querysets import AuditEventQuerySet
 
 
 class AuditEvent(models.Model):
@@ -19,12 +23,15 @@ class AuditEvent(models.Model):
     changes = models.JSONField(default=dict, help_text="Per field what was and what is.")
     reason = models.TextField(blank=True)
 
+    objects: ClassVar[Any] = AuditEventQuerySet.as_manager()
+
     class Meta:
         ordering = ("-at", "-pk")
         indexes = (
             models.Index(fields=["object_type", "object_code", "-at"], name="audit_by_object"),
             models.Index(fields=["customer", "-at"], name="audit_by_customer"),
             models.Index(fields=["-at"], name="audit_by_time"),
+            models.Index(fields=["action", "-at"], name="audit_by_action"),
         )
 
     def __str__(self) -> str:

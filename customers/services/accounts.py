@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from allauth.mfa.models import Authenticator
 from django.db import transaction
 
 from customers import audit
@@ -91,3 +92,25 @@ def set_password(*, actor: Actor, account: Account, password: str, at: datetime)
     account.save(update_fields=["password"])
     audit.record(actor=actor, action="account.password_set", object_type="account", object_code=account.email, at=at)
     return account
+
+
+def record_own_change(*, account: Account, what: str, at: datetime) -> None:
+    """Tells the trail what people changed about their own sign-in: `password_changed`, `totp_activated`, …"""
+    audit.record(
+        actor=Actor(account=account), action=f"account.{what}", object_type="account", object_code=account.email, at=at
+    )
+
+
+@transaction.atomic
+def remove_second_step(*, actor: Actor, second_step: Authenticator, at: datetime) -> None:
+    """Removes a second step that somebody has lost; they sign in without it, and can set up another."""
+    account = Account.objects.get(pk=second_step.user_id)
+    audit.record(
+        actor=actor,
+        action="account.second_step_removed",
+        object_type="account",
+        object_code=account.email,
+        changes={"second_step": [second_step.type, None]},
+        at=at,
+    )
+    second_step.delete()

@@ -18,6 +18,13 @@ def may(context: Any, scope: str, customer: Customer) -> bool:
     return access_of(context["request"]).allows(scope, customer.pk)
 
 
+@register.simple_tag(takes_context=True)
+def reads_history(context: Any, customer: Customer) -> bool:
+    """Whether whoever is signed in may read in the audit trail what happened at this customer."""
+    access = access_of(context["request"])
+    return access.allows("audit:read", customer.pk) or access.allows("customers:read")
+
+
 @register.filter
 def initials(name: str) -> str:
     """Returns the first letters of the first and the last word: KN for Kari Nordmann."""

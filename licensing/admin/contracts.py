@@ -18,7 +18,7 @@ from licensing.models import (
     Subscription,
     SubscriptionItem,
 )
-from licensing.services.packages import activate_package
+from licensing.services.activation import activate_package
 
 
 class ItemInline(InlineRows):

@@ -13,7 +13,7 @@ from catalog.models import Offer
 from customers.api.filters import YesNoFilter
 from customers.errors import Invalid
 from customers.models import CustomerUser
-from licensing.models import ModuleLicense, Package, Seat, UserPeriod
+from licensing.models import Migration, MigrationCustomer, ModuleLicense, Package, Seat, UserPeriod
 
 
 class UserFilter(FilterSet):
@@ -33,7 +33,7 @@ class UserFilter(FilterSet):
             raise Invalid(
                 f"There is no plan or add-on {code!r}.", [{"field": "plan", "message": "Not in the catalog."}]
             )
-        sold = ModuleLicense.objects.filter(package__state="active", offer_code__iexact=code)
+        sold = ModuleLicense.objects.filter(offer_code__iexact=code).active()
         here = sold.filter(
             customer=OuterRef("customer"), package__owner=OuterRef("owner"), module_name=OuterRef("module_name")
         )
@@ -77,4 +77,21 @@ class PackageFilter(FilterSet):
 
     class Meta:
         model = Package
+        fields: tuple[str, ...] = ()
+
+
+class MigrationFilter(FilterSet):
+    offer = CharFilter(field_name="offer__code", lookup_expr="iexact", label="The code of a plan or add-on.")
+    state = ChoiceFilter(choices=Migration.State.choices, label="The state it is in.")
+
+    class Meta:
+        model = Migration
+        fields: tuple[str, ...] = ()
+
+
+class MigrationCustomerFilter(FilterSet):
+    state = ChoiceFilter(choices=MigrationCustomer.State.choices, label="The state the customer is in.")
+
+    class Meta:
+        model = MigrationCustomer
         fields: tuple[str, ...] = ()

@@ -1,10 +1,12 @@
-from .impact import ImpactCustomer, ImpactFeature, ImpactReport
+from .impact import ImpactCustomer, ImpactFeature, ImpactProblem, ImpactReport, ImpactVersion
+from .migration import Migration, MigrationCustomer
+from .notice import Notice
 from .owner import OwnerKey, OwnerPlan, PackageSeal
 from .package import ModuleLicense, Package
 from .period import EntitlementSet, Holding, HoldingPeriod, UserPeriod
 from .revision import CustomerRevision, RevisionEntry
 from .seat import ChangeSet, ChangeSetRow, Override, Seat
-from .subscription import Subscription, SubscriptionItem
+from .subscription import PlannedRelease, Subscription, SubscriptionItem
 
 __all__ = [
     "ChangeSet",
@@ -15,13 +17,19 @@ __all__ = [
     "HoldingPeriod",
     "ImpactCustomer",
     "ImpactFeature",
+    "ImpactProblem",
     "ImpactReport",
+    "ImpactVersion",
+    "Migration",
+    "MigrationCustomer",
     "ModuleLicense",
+    "Notice",
     "Override",
     "OwnerKey",
     "OwnerPlan",
     "Package",
     "PackageSeal",
+    "PlannedRelease",
     "RevisionEntry",
     "Seat",
     "Subscription",

@@ -15,6 +15,7 @@ class Package(models.Model):
 
     class State(models.TextChoices):
         PENDING = "pending", "pending"
+        SCHEDULED = "scheduled", "scheduled"
         ACTIVE = "active", "active"
         SUPERSEDED = "superseded", "superseded"
         WITHDRAWN = "withdrawn", "withdrawn"
@@ -24,8 +25,8 @@ class Package(models.Model):
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=16, choices=State)
     issued_at = models.DateTimeField()
-    activated_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True, help_text="When another package took its place.")
+    activated_at = models.DateTimeField(null=True, help_text="When it comes into force; a scheduled one's lies ahead.")
+    ended_at = models.DateTimeField(null=True, help_text="When another package takes its place.")
     subscription = models.ForeignKey("licensing.Subscription", models.PROTECT, null=True, related_name="packages")
     company_name = models.CharField(max_length=254)
     serial_number = models.CharField(max_length=32, blank=True)
@@ -55,10 +56,22 @@ class Package(models.Model):
                 fields=["customer", "owner"], condition=models.Q(state="pending"), name="one_pending_package"
             ),
             models.CheckConstraint(
-                condition=models.Q(state="active", activated_at__isnull=False, ended_at=None)
+                condition=models.Q(state__in=["active", "scheduled"], activated_at__isnull=False)
                 | models.Q(state="superseded", activated_at__isnull=False, ended_at__isnull=False)
-                | models.Q(state__in=["pending", "withdrawn"], activated_at=None),
+                | models.Q(state__in=["pending", "withdrawn"], activated_at=None, ended_at=None),
                 name="package_state_has_its_dates",
+            ),
+            # One in force at any instant: each begins once, each ends once, and only the last has no end.
+            models.UniqueConstraint(fields=["customer", "owner", "activated_at"], name="one_package_begins_at_a_time"),
+            models.UniqueConstraint(fields=["customer", "owner", "ended_at"], name="one_package_ends_at_a_time"),
+            models.UniqueConstraint(
+                fields=["customer", "owner"],
+                condition=models.Q(state__in=["active", "scheduled"], ended_at=None),
+                name="one_package_without_end",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(ended_at=None) | models.Q(ended_at__gt=models.F("activated_at")),
+                name="package_ends_after_it_begins",
             ),
             models.CheckConstraint(
                 condition=models.Q(expires_at=None) | models.Q(grace_until__gte=models.F("expires_at")),
@@ -82,8 +95,15 @@ class Package(models.Model):
 
     @property
     def boundaries(self) -> list[datetime]:
-        """The instants at which the state changes by the clock."""
-        return [at for at in (self.warning_at, self.expires_at, self.grace_until) if at is not None]
+        """The instants at which it comes into force, changes its state by the clock, and makes way for another."""
+        dates = [at for at in (self.warning_at, self.expires_at, self.grace_until) if at is not None]
+        within = [at for at in dates if self.is_in_force(at)]
+        return [at for at in (self.activated_at, *within, self.ended_at) if at is not None]
+
+    def is_in_force(self, at: datetime) -> bool:
+        """Whether it is its owner's package at `at`, by the clock: one that is scheduled becomes so by itself."""
+        begun = self.activated_at is not None and self.activated_at <= at
+        return begun and (self.ended_at is None or at < self.ended_at)
 
 
 class ModuleLicense(models.Model):

@@ -13,6 +13,12 @@ class CustomerRevision(models.Model):
         "licensing.Holding", models.PROTECT, null=True, related_name="+", help_text="The customer's own answer."
     )
 
+    due_at = models.DateTimeField(null=True, help_text="When the clock changes something next.")
+    has_plans = models.BooleanField(default=False, help_text="Whether anything is scheduled for later.")
+
+    class Meta:
+        indexes = (models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="revision_due"),)
+
     def __str__(self) -> str:
         return f"{self.customer_id} r{self.number}"
 

@@ -1,5 +1,6 @@
 """Who holds what, who changed it, and where a customer or user deviates."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -64,6 +65,7 @@ class Seat(models.Model):
     assigned_in = models.ForeignKey(ChangeSet, models.PROTECT, related_name="assigned_seats")
     released_at = models.DateTimeField(null=True)
     released_in = models.ForeignKey(ChangeSet, models.PROTECT, null=True, related_name="released_seats")
+    leaves_at = models.DateTimeField(null=True, help_text="When a scheduled package takes it; the future is derived.")
     comment = models.CharField(max_length=254, blank=True)
 
     objects: ClassVar[Any] = SeatQuerySet.as_manager()
@@ -82,6 +84,7 @@ class Seat(models.Model):
         )
         indexes = (
             models.Index(fields=["customer", "owner", "module_name"], condition=Q(released_at=None), name="seats_held"),
+            models.Index(fields=["customer", "leaves_at"], condition=Q(leaves_at__isnull=False), name="seats_leaving"),
         )
 
     def __str__(self) -> str:
@@ -90,6 +93,11 @@ class Seat(models.Model):
     @property
     def full_name(self) -> str:
         return full_name(self.owner.code, self.module_name)
+
+    def is_held(self, at: datetime) -> bool:
+        """Whether it is held at `at`, as far as is planned."""
+        ends = [end for end in (self.released_at, self.leaves_at) if end is not None]
+        return self.assigned_at <= at and all(at < end for end in ends)
 
 
 class Override(models.Model):

@@ -100,7 +100,7 @@ def _days(asked: str) -> int:
 
 def plans_in_force(at: datetime) -> list[PlanFigure]:
     """Returns the plans and add-ons sold at `at`, the most sold first. One query."""
-    items = SubscriptionItem.objects.in_force(at).filter(subscription__ended_at=None).order_by()
+    items = SubscriptionItem.objects.in_force(at).order_by()
     rows = items.values("version__offer__code", "version__offer__name", "version__number").annotate(
         customers=Count("customer", distinct=True), quantity=Sum("quantity")
     )

@@ -23,7 +23,7 @@ from django.views.decorators.cache import never_cache
 
 from customers.models import Customer, CustomerUser
 from licensing.facts import DateState, full_name
-from licensing.models import ChangeSet, Override, Package, Seat, Subscription, SubscriptionItem
+from licensing.models import ChangeSet, MigrationCustomer, Override, Package, Seat, Subscription, SubscriptionItem
 from licensing.portal.charts import LineChart, count_by_day, line_chart
 from licensing.portal.gate import Visit, visit
 from licensing.portal.listing import load_board, load_crowd
@@ -74,12 +74,12 @@ class CustomerOverview:
     # ── The contract ────────────────────────────────────────────────────────
     @cached_property
     def subscription(self) -> Subscription | None:
-        running: Subscription | None = Subscription.objects.running().filter(customer=self.customer).first()
+        running: Subscription | None = Subscription.objects.running(self.at).filter(customer=self.customer).first()
         return running
 
     @property
     def renews_on(self) -> date | None:
-        if self.subscription is None:
+        if self.subscription is None or self.subscription.ends_at is not None:
             return None
         return next_renewal(self.subscription.starts_on, self.subscription.billing_months, self.at.date())
 
@@ -92,7 +92,9 @@ class CustomerOverview:
 
     @cached_property
     def packages(self) -> list[Package]:
-        rows = Package.objects.filter(customer=self.customer, state__in=["active", "pending"]).select_related(*SEALED)
+        """Those in force by the clock, and those that wait."""
+        rows = Package.objects.filter(customer=self.customer)
+        rows = (rows.active(self.at) | rows.pending()).select_related(*SEALED)
         return list(rows.order_by("owner__code", "-number"))
 
     @property
@@ -143,8 +145,9 @@ class CustomerOverview:
         for package in self.packages:
             if package.state == Package.State.PENDING:
                 text = f"Package {package.number} of {package.owner.code} waits: more seats are in use than it has."
-                yield Concern("bad", text)
-        if not any(package.state == Package.State.ACTIVE for package in self.packages):
+                page = reverse("portal:package", args=[self.customer.code, package.owner.code, package.number])
+                yield Concern("bad", text, page, "See what is in the way")
+        if not any(package.state != Package.State.PENDING for package in self.packages):
             yield Concern("bad", "No package is active, so nobody can edit anything.")
         users = reverse("portal:users", args=[self.customer.code]) if self.may_see_seats else ""
         for meter in self.meters:
@@ -153,9 +156,19 @@ class CustomerOverview:
                 yield Concern("bad", f"{meter.name} is full: {taken} taken.", users, "See who")
             elif meter.state == "near":
                 yield Concern("warn", f"{meter.name} has {meter.left}.", users, "See who")
+        for row in self._coming_moves():
+            day = date_format(row.due_at, "j F Y")
+            text = f"{row.offer.name} moves to version {row.migration.target.number} on {day}. {row.migration.reason}"
+            yield Concern("warn", f"{text} {row.why}".strip())
         for override in self._ending_overrides():
             ends = date_format(override.ends_at, "j F Y") if override.ends_at else ""
             yield Concern("warn", f"The override of {override.feature.name} ends on {ends}.")
+
+    def _coming_moves(self) -> QuerySet[MigrationCustomer]:
+        """Plans that are about to get another version, and what is in the way of that."""
+        rows = MigrationCustomer.objects.open().filter(customer=self.customer)
+        found: QuerySet[MigrationCustomer] = rows.select_related("offer", "migration__target").order_by("due_at")
+        return found[:RECENT_CHANGES]
 
     def _ending_overrides(self) -> QuerySet[Override]:
         until = self.at + timedelta(days=DAYS_AHEAD)

@@ -120,7 +120,7 @@ class Packages(LoginRequiredMixin, View):
         table = Table(request, "packages", rows, PACKAGES, sort="-issued", prepare=_examined)
         if table.wants_csv:
             return table.csv()
-        licensed = rows.filter(state__in=["active", "pending"], owner__code=owner).exists()
+        licensed = (rows.active() | rows.pending()).filter(owner__code=owner).exists()
         context = _context(seen, "Packages") | {
             "table": table,
             "owners": owners,

@@ -1,7 +1,10 @@
 from django.urls import path
 
 import customers.api.base  # noqa: F401 - it registers the converter <code:…>
+from licensing.portal.contract import SubscriptionChange, SubscriptionPage
+from licensing.portal.notices import NoticesPage
 from licensing.portal.overview import CustomerPage
+from licensing.portal.package import PackagePage
 from licensing.portal.packages import LicenseRemoval, Packages, PackageUpload, PackageXml
 from licensing.portal.user_page import UserPage
 from licensing.portal.views import Customers, Hint, Users
@@ -10,10 +13,14 @@ app_name = "portal"
 urlpatterns = [
     path("", Customers.as_view(), name="customers"),
     path("<code:customer>/", CustomerPage.as_view(), name="customer"),
+    path("<code:customer>/subscription/", SubscriptionPage.as_view(), name="subscription"),
+    path("<code:customer>/subscription/change/", SubscriptionChange.as_view(), name="subscription_change"),
     path("<code:customer>/packages/", Packages.as_view(), name="packages"),
     path("<code:customer>/packages/upload/", PackageUpload.as_view(), name="package_upload"),
+    path("<code:customer>/packages/<code:owner>/<int:number>/", PackagePage.as_view(), name="package"),
     path("<code:customer>/packages/<code:owner>/<int:number>/xml/", PackageXml.as_view(), name="package_xml"),
     path("<code:customer>/licenses/<code:owner>/remove/", LicenseRemoval.as_view(), name="license_removal"),
+    path("<code:customer>/notices/", NoticesPage.as_view(), name="notices"),
     path("<code:customer>/users/", Users.as_view(), name="users"),
     path("<code:customer>/seats/hint/", Hint.as_view(), name="hint"),
     path("<code:customer>/users/<code:user>/", UserPage.as_view(), name="user"),

@@ -1,10 +1,13 @@
-"""The one way to write at a customer: locked, stamped, counted (docs/adr, "holdings and sets")."""
+"""The one way to write at a customer: locked, stamped, counted (docs/adr, "holdings and sets", "the future").
+
+First what the clock has made fact since the last commit is written down, then the work is done, then what is to come
+is derived anew from the facts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
@@ -13,25 +16,10 @@ from django.utils import timezone
 from customers.actor import Actor
 from customers.models import Customer
 from licensing.models import CustomerRevision, RevisionEntry
+from licensing.services.future import derive, settle
+from licensing.services.ledger import Commit
 
-
-@dataclass
-class Commit:
-    """A write at one customer in progress. `at` is its stamp; `changed()` counts it as a new revision."""
-
-    customer: Customer
-    actor: Actor
-    at: datetime
-    head: CustomerRevision
-    cause: str
-    is_changed: bool = field(default=False)
-
-    def changed(self) -> int:
-        """Says that what an entitlement, seat list or package shows has changed; returns the new revision."""
-        if not self.is_changed:
-            self.is_changed = True
-            self.head.number += 1
-        return self.head.number
+__all__ = ["Commit", "DryRun", "customer_commit", "database_clock"]
 
 
 class DryRun(Exception):
@@ -52,7 +40,10 @@ def customer_commit(
             head = CustomerRevision.objects.select_for_update().get(customer=customer)
             stamp = max(at or database_clock(), head.stamp + timedelta(microseconds=1))
             commit = Commit(customer, actor, stamp, head, cause)
+            if head.due_at is not None and head.due_at <= stamp:
+                settle(commit)
             yield commit
+            derive(commit)
             if commit.is_changed:
                 RevisionEntry.objects.create(customer=customer, number=head.number, at=stamp, cause=cause)
             head.stamp = stamp

@@ -26,7 +26,7 @@ from licensing.services.onboarding import create_customer
 from licensing.services.overrides import grant_override
 from licensing.services.people import create_users, edit_user
 from licensing.services.seats import UserWish, change_seats
-from licensing.services.subscriptions import change_items, subscribe
+from licensing.services.subscriptions import RENEWAL, cancel_subscription, change_items, subscribe
 
 FIRST: Final = """
 Kari Ola Ida Per Nora Lars Emma Jonas Sofie Henrik Maja Anders Ingrid Magnus Thea Sindre Astrid Eirik Hanne
@@ -75,6 +75,8 @@ class Story:
     former: int = 0
     locked_out: int = 0
     later: Mapping[str, int] = field(default_factory=dict)
+    at_renewal: Mapping[str, int] = field(default_factory=dict)
+    is_cancelled: bool = False
     days_ago: int = 160
 
 
@@ -141,6 +143,7 @@ STORIES: Final = (
             (35, ("service-premium", "calendar-synchronization")),
             (20, ("marketing-essentials",)),
         ),
+        at_renewal={"sales-essentials": 100, "marketing-premium": 10},
         without=40,
         former=16,
         locked_out=6,
@@ -154,6 +157,7 @@ STORIES: Final = (
         billing_months=1,
         held=((6, ("service-essentials",)), (2, ("sales-essentials",))),
         without=4,
+        is_cancelled=True,
         days_ago=275,
     ),
     Story(
@@ -210,6 +214,10 @@ def _make(story: Story, actor: Actor, at: datetime) -> None:
     _remember_logins(users, at)
     if story.later:
         change_items(customer=customer, actor=actor, items=story.later, at=at)
+    if story.at_renewal:
+        change_items(customer=customer, actor=actor, items=story.at_renewal, due=RENEWAL, at=at)
+    if story.is_cancelled:
+        cancel_subscription(customer=customer, actor=actor, reason="Merges with another clinic", at=at)
     if story.code == "fjordlys":
         _deviate(customer, actor, users, at)
 

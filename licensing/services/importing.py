@@ -34,9 +34,10 @@ from licensing.package_xml import PackageFault, parse_package
 from licensing.recorded import PACKAGE_COLUMNS
 from licensing.selectors import grant_of, users_per_module
 from licensing.services.commit import Commit, customer_commit
-from licensing.services.packages import HEADER, Superfluous, license_of, put_in_force, superfluous_of
+from licensing.services.packages import HEADER, Superfluous, license_of, put_in_force, superfluous_of, withdraw
 from licensing.services.sealing import Origin, write_sealed
 from licensing.signing import BadKey, examine, load_public_key
+from licensing.term import PackageDates
 
 _AS_ISSUED: Final = tuple(name for name in PACKAGE_COLUMNS if name not in ("number", "issued_at"))
 
@@ -72,27 +73,33 @@ def import_package(
         known = PackageSeal.objects.filter(
             document_digest=digest, package__customer=customer, package__owner=owner
         ).order_by("-pk")
-        changes = changes_of(customer, owner, form.rows)
+        changes = changes_of(customer, owner, form.rows, commit.at)
         newest = known.select_related("package__owner").first()
-        if newest is not None and newest.package.state in (Package.State.ACTIVE, Package.State.PENDING):
+        package: Package
+        if newest is not None and _counts(newest.package, commit.at):
             package = newest.package
-            return Imported(package, True, tuple(changes), superfluous_of(package), warnings)
+            return Imported(package, True, tuple(changes), superfluous_of(package, commit.at), warnings)
         if newest is not None:
             message = f"This very file was taken in before, as {newest.package}, and other packages came after it."
             raise BadPackage([_told(PackageFault(1, "", message))])
         package = _write(commit, owner, form, Origin(**_origin(form), document=data.decode(), document_digest=digest))
-        superfluous: Sequence[Superfluous] = superfluous_of(package)
+        superfluous: Sequence[Superfluous] = superfluous_of(package, commit.at)
         if activate:
             superfluous = put_in_force(commit, package).superfluous
     return Imported(package, False, tuple(changes), tuple(superfluous), warnings)
 
 
-def changes_of(customer: Customer, owner: Owner, rows: Iterable[RowForm]) -> list[ModuleChange]:
-    """Returns what rows would change against the owner's package in force."""
-    active = ModuleLicense.objects.filter(customer=customer, package__owner=owner, package__state="active")
+def _counts(package: Package, at: datetime) -> bool:
+    """Whether a package is in force at `at`, or waits to be."""
+    return package.state == Package.State.PENDING or package.is_in_force(at)
+
+
+def changes_of(customer: Customer, owner: Owner, rows: Iterable[RowForm], at: datetime) -> list[ModuleChange]:
+    """Returns what rows would change against the owner's package in force at `at`."""
+    active = ModuleLicense.objects.filter(customer=customer, package__owner=owner).active(at)
     before = {full_name(owner.code, row.module_name): _supply(row) for row in active.defer("grants")}
     after = {full_name(owner.code, row.module_name): _supply(row) for row in rows}
-    return compare_supplies(before, after, users_per_module(customer))
+    return compare_supplies(before, after, users_per_module(customer, at))
 
 
 def _supply(row: ModuleLicense | RowForm) -> Supply:
@@ -201,16 +208,17 @@ def _origin(form: PackageForm) -> dict[str, Any]:
 
 def _write(commit: Commit, owner: Owner, form: PackageForm, origin: Origin) -> Package:
     mine = Package.objects.filter(customer=commit.customer, owner=owner)
-    mine.filter(state=Package.State.PENDING).update(state=Package.State.WITHDRAWN)
+    withdraw(commit, mine.pending())
     rows = _completed(owner, form)
     checks = [row.check(version) for row, version, _ in rows]
+    dates = PackageDates(form.warning_at, form.expires_at, form.grace_until)
     package: Package = Package.objects.create(
         customer=commit.customer,
         owner=owner,
         number=(mine.aggregate(last=Max("number"))["last"] or 0) + 1,
         state=Package.State.PENDING,
         issued_at=commit.at,
-        digest=header_digest({name: getattr(form, name) for name in HEADER}, checks),
+        digest=header_digest({**{name: getattr(form, name) for name in HEADER}, **dates.as_json()}, checks),
         **{name: getattr(form, name) for name in _AS_ISSUED},
     )
     licenses = []

@@ -12,7 +12,8 @@ from customers.actor import Actor
 from customers.errors import Invalid
 from customers.models import Customer
 from licensing.models import CustomerRevision
-from licensing.services.commit import Commit, database_clock
+from licensing.services.commit import database_clock
+from licensing.services.ledger import Commit
 from licensing.services.periods import create_customer_holding
 
 

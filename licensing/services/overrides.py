@@ -66,7 +66,7 @@ def grant_override(
             created_by=actor.label,
             created_at=commit.at,
         )
-        _changed(commit, override, "override.granted")
+        _changed(commit, override, "override.granted", value=[None, _shown(override)])
     return override
 
 
@@ -82,7 +82,7 @@ def end_override(
             )
         override.ended_at = commit.at
         override.save(update_fields=["ended_at"])
-        _changed(commit, override, "override.ended")
+        _changed(commit, override, "override.ended", value=[_shown(override), None])
     return override
 
 
@@ -121,7 +121,11 @@ def _parse(feature: FeatureDef, value: Any) -> Value:
     return feature.behaviour.parse(value, feature.choice_codes)
 
 
-def _changed(commit: Commit, override: Override, action: str) -> None:
+def _shown(override: Override) -> Any:
+    return "unlimited" if override.unlimited else override.mode if override.value is None else override.value
+
+
+def _changed(commit: Commit, override: Override, action: str, *, value: list[Any]) -> None:
     if override.user is None:
         rewrite_customer(commit)
     else:
@@ -133,7 +137,7 @@ def _changed(commit: Commit, override: Override, action: str) -> None:
         object_type="override",
         object_code=f"{override.feature.code} {override.mode}",
         customer=commit.customer,
-        changes={"user": override.user.code if override.user else None, "value": override.value},
+        changes={"user": override.user.code if override.user else None, "value": value},
         reason=override.reason,
         at=commit.at,
     )

@@ -14,10 +14,10 @@ from customers.errors import Invalid
 from customers.models import Customer, CustomerUser
 from licensing.models import ChangeSet
 from licensing.selectors import seats_held
+from licensing.services.change_sets import UserOutcome, known_as, write_outcomes
 from licensing.services.commit import Commit, customer_commit
 from licensing.services.onboarding import faults_of
 from licensing.services.periods import BATCH, rewrite_users
-from licensing.services.seats import UserOutcome, write_outcomes
 
 EDITABLE = frozenset({"name", "email", "account", "can_log_in", "is_former_employee"})
 
@@ -40,7 +40,7 @@ def create_user(
         user.save()
         rewrite_users(commit, [user])
         commit.changed()
-        _record(commit, "user.created", user, {name: [None, str(value)] for name, value in fields.items()})
+        audit.record_all(actor=actor, events=[_created(user, fields)], customer=customer, at=commit.at)
     return user
 
 
@@ -61,15 +61,7 @@ def create_users(
         created: list[CustomerUser] = CustomerUser.objects.bulk_create(rows, batch_size=BATCH)
         rewrite_users(commit, created)
         commit.changed()
-        audit.record(
-            actor=actor,
-            action="users.created",
-            object_type="customer",
-            object_code=customer.code,
-            customer=customer,
-            changes={"users": len(created)},
-            at=commit.at,
-        )
+        audit.record_all(actor=actor, events=map(_created, rows, users), customer=customer, at=commit.at)
     return created
 
 
@@ -101,7 +93,7 @@ def edit_user(
             user.save(update_fields=list(wanted))
             _record(commit, "user.edited", user, changes, reason)
         if could_hold and not user.may_hold_seats:
-            held = seats_held([user])
+            held = seats_held([user], commit.at)
             freed = write_outcomes(commit, [UserOutcome(user, frozenset(held[user.pk]), frozenset())], held, reason)
         if could_hold != user.may_hold_seats:
             if freed is None:
@@ -123,12 +115,17 @@ def _check(user: CustomerUser, unique: bool = True) -> None:
         raise Invalid(f"User {user.code!r} can't be saved like this.", faults_of(fault)) from fault
 
 
+def _created(user: CustomerUser, said: dict[str, Any]) -> audit.Event:
+    told = {name: [None, str(value)] for name, value in _editable(said).items()}
+    return audit.Event("user.created", "user", known_as(user), told)
+
+
 def _record(commit: Commit, action: str, user: CustomerUser, changes: dict[str, Any], reason: str = "") -> None:
     audit.record(
         actor=commit.actor,
         action=action,
         object_type="user",
-        object_code=f"{commit.customer.code}/{user.code}",
+        object_code=known_as(user),
         customer=commit.customer,
         changes=changes,
         reason=reason,

@@ -28,7 +28,7 @@ from licensing.selectors import (
     seats_held,
     stop_of,
 )
-from licensing.services.commit import Commit
+from licensing.services.ledger import Commit
 
 BATCH = 1000
 
@@ -50,7 +50,7 @@ def rewrite_users(commit: Commit, users: Sequence[CustomerUser]) -> None:
 
 def _rewrite_batch(commit: Commit, users: Sequence[CustomerUser]) -> None:
     ids = [user.pk for user in users]
-    seats = seats_held(ids)
+    seats = seats_held(ids, commit.at)
     overrides: dict[int, list[Override]] = {pk: [] for pk in ids}
     for override in Override.objects.filter(user__in=ids).not_over(commit.at).select_related("feature"):
         overrides[cast(int, override.user_id)].append(override)
@@ -69,7 +69,7 @@ def rewrite_customer(commit: Commit) -> None:
     in_use = UserPeriod.objects.filter(Q(ends_at=None) | Q(ends_at__gt=commit.at), customer=commit.customer)
     live = set(in_use.order_by().values_list("holding_id", flat=True).distinct())
     holdings = {h.pk: h for h in Holding.objects.filter(customer=commit.customer)}
-    timeline = load_timeline(commit.customer, commit.at)
+    timeline = load_timeline(commit.customer, commit.at, ahead=True)
     wanted = _holding_segments(timeline, [h for h in holdings.values() if h.pk in live or h.kind == "customer"])
     # What nobody holds ends here; whoever comes to hold it again starts it anew.
     wanted |= {pk: [] for pk in holdings if pk not in wanted}
@@ -90,13 +90,18 @@ def _user_segments(
     """Returns (start, end, holding content) from `at` on; a user who may hold nothing is *inactive* throughout."""
     if not user.may_hold_seats:
         return [(at, None, holding_json(f.HolderKind.INACTIVE, (), ()))]
-    instants = {instant for o in overrides for instant in (o.starts_at, stop_of(o)) if instant and instant > at}
-    starts = [at, *sorted(instants)]
+    instants = {instant for o in overrides for instant in (o.starts_at, stop_of(o)) if instant}
+    instants |= {seat.leaves_at for seat in seats.values() if seat.leaves_at}
+    starts = [at, *sorted(instant for instant in instants if instant > at)]
     return [
         (
             start,
             end,
-            holding_json(f.HolderKind.USER, seats, [o.fact() for o in overrides if is_in_force(o, start)]),
+            holding_json(
+                f.HolderKind.USER,
+                [module for module, seat in seats.items() if seat.is_held(start)],
+                [o.fact() for o in overrides if is_in_force(o, start)],
+            ),
         )
         for start, end in zip(starts, [*starts[1:], None], strict=True)
     ]
@@ -120,7 +125,7 @@ def _cover(commit: Commit, holdings: Mapping[int, Holding]) -> None:
     covered = set(open_ends.values_list("holding_id", flat=True))
     missing = [holding for pk, holding in holdings.items() if pk not in covered]
     if missing:
-        timeline = load_timeline(commit.customer, commit.at)
+        timeline = load_timeline(commit.customer, commit.at, ahead=True)
         _rewrite(commit, HoldingPeriod, "holding_id", _holding_segments(timeline, missing))
 
 
@@ -197,6 +202,7 @@ def _rewrite(commit: Commit, model: Any, subject: str, wanted: Mapping[int, Sequ
             model(customer=commit.customer, **{subject: pk}, starts_at=s.starts, ends_at=s.ends, **s.fields)
             for s in segments[kept:]
         ]
+    commit.moves_clock |= bool(later) or any(row.starts_at > commit.at for row in new)
     for start in range(0, len(later), BATCH):
         model.objects.filter(pk__in=later[start : start + BATCH]).delete()
     for end in {row.ends_at for row in moved}:

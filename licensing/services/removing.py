@@ -15,11 +15,12 @@ from customers.errors import NotFound
 from customers.models import Customer, CustomerUser
 from licensing.errors import OwnLicenseStays
 from licensing.facts import owner_of
-from licensing.models import ModuleLicense, Package
+from licensing.models import ModuleLicense, Package, Seat
 from licensing.selectors import seats_held
-from licensing.services.commit import customer_commit
+from licensing.services.change_sets import UserOutcome, write_outcomes
+from licensing.services.commit import Commit, customer_commit
+from licensing.services.packages import supersede, withdraw
 from licensing.services.periods import rewrite_customer
-from licensing.services.seats import UserOutcome, write_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +55,19 @@ def remove_license(
     if owner.upper() == settings.OWN_OWNER:
         raise OwnLicenseStays(settings.OWN_OWNER)
     with customer_commit(customer=customer, actor=actor, cause="license.removed", at=at, dry_run=dry_run) as commit:
-        packages = list(
-            Package.objects.filter(
-                customer=customer, owner__code__iexact=owner, state__in=[Package.State.ACTIVE, Package.State.PENDING]
-            ).select_related("owner")
-        )
+        mine = Package.objects.filter(customer=customer, owner__code__iexact=owner)
+        in_force, to_come = mine.active(commit.at), mine.pending() | mine.scheduled()
+        packages = list((in_force | to_come).select_related("owner"))
         if not packages:
             raise NotFound("licence of owner", owner)
         issuer = packages[0].owner
-        rows = ModuleLicense.objects.filter(package__in=packages, package__state=Package.State.ACTIVE)
+        rows = ModuleLicense.objects.filter(customer=customer, package__owner=issuer).active(commit.at)
         features = {code: data.get("name") or code for row in rows for code, data in row.grants.items()}
-        losses = _losses(customer, issuer)
-        held = seats_held(loss.user for loss in losses)
-        Package.objects.filter(pk__in=[p.pk for p in packages], state=Package.State.PENDING).update(
-            state=Package.State.WITHDRAWN
-        )
-        Package.objects.filter(pk__in=[p.pk for p in packages], state=Package.State.ACTIVE).update(
-            state=Package.State.SUPERSEDED, ended_at=commit.at
-        )
+        losses = _losses(commit, issuer)
+        held = seats_held([loss.user for loss in losses], commit.at)
+        commit.moves_contract = True
+        withdraw(commit, to_come)
+        supersede(commit, in_force)
         commit.changed()
         outcomes = [
             UserOutcome(loss.user, before := frozenset(held[loss.user.pk]), before - frozenset(loss.modules))
@@ -92,13 +88,12 @@ def remove_license(
     return Removed(issuer, tuple(packages), losses, features, commit.head.number)
 
 
-def _losses(customer: Customer, owner: Owner) -> tuple[Loss, ...]:
+def _losses(commit: Commit, owner: Owner) -> tuple[Loss, ...]:
+    seats = Seat.objects.held(commit.at).filter(customer=commit.customer, owner=owner)
     users = list(
-        CustomerUser.objects.filter(customer=customer, seats__owner=owner, seats__released_at=None)
-        .distinct()
-        .order_by("code")
+        CustomerUser.objects.filter(pk__in=seats.order_by().values("user")).select_related("customer").order_by("code")
     )
-    held = seats_held(users)
+    held = seats_held(users, commit.at)
     return tuple(
         Loss(user, tuple(module for module in sorted(held[user.pk]) if owner_of(module) == owner.code))
         for user in users

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Max
 from django.db.models.functions import Lower
 
-from catalog.models import Module, Owner
+from catalog.models import Module
 from customers.actor import Actor
 from customers.errors import NotFound
 from customers.models import Customer, CustomerUser
@@ -24,13 +23,13 @@ from licensing.errors import (
     UserCannotHoldSeats,
 )
 from licensing.extra_info import parse_set
-from licensing.facts import full_name, owner_of
-from licensing.models import ChangeSet, ChangeSetRow, ModuleLicense, Seat
+from licensing.facts import full_name
+from licensing.models import ChangeSet, ModuleLicense, Seat
 from licensing.recorded import SEALED, trusted_rows
 from licensing.seating import Assignable, Inventory, Wish, judge
 from licensing.selectors import seats_held
+from licensing.services.change_sets import UserOutcome, write_outcomes
 from licensing.services.commit import Commit, customer_commit
-from licensing.services.periods import BATCH, rewrite_users
 
 HOLDERS_NAMED = 5
 
@@ -47,21 +46,6 @@ class UserWish:
     release: tuple[str, ...] = ()
     accept_loss: bool = False
     expected: frozenset[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UserOutcome:
-    user: CustomerUser
-    before: frozenset[str]
-    after: frozenset[str]
-
-    @property
-    def assigned(self) -> list[str]:
-        return sorted(self.after - self.before)
-
-    @property
-    def released(self) -> list[str]:
-        return sorted(self.before - self.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +69,9 @@ def change_seats(
     """Meets all wishes or none. Raises NotFound (user, module) and the seat refusals of `licensing.errors`."""
     with customer_commit(customer=customer, actor=actor, cause="seats.changed", at=at, dry_run=dry_run) as commit:
         users = _users(customer, [wish.user for wish in wishes])
-        rows = active_rows(customer)
+        rows = active_rows(customer, commit.at)
         inventory = inventory_of(rows)
-        held = seats_held(user.pk for user in users.values())
+        held = seats_held([user.pk for user in users.values()], commit.at)
         outcomes = []
         for wish in wishes:
             user = users[wish.user.lower()]
@@ -102,65 +86,9 @@ def change_seats(
             if named.assign and not user.may_hold_seats:
                 raise UserCannotHoldSeats(user.code, user.is_former_employee)
             outcomes.append(UserOutcome(user, before, judge(inventory, user.code, before, named)))
-        _refuse_overdraft(customer, inventory, outcomes)
+        _refuse_overdraft(commit, inventory, outcomes)
         change_set = write_outcomes(commit, outcomes, held, reason)
     return SeatChange(tuple(outcomes), commit.head.number, change_set)
-
-
-def write_outcomes(
-    commit: Commit, outcomes: Iterable[UserOutcome], held: Mapping[int, Mapping[str, Seat]], reason: str
-) -> ChangeSet | None:
-    """Writes what changed as one change set: seats, trail, periods, revision. None where nothing changed."""
-    changed = [outcome for outcome in outcomes if outcome.before != outcome.after]
-    if not changed:
-        return None
-    last = ChangeSet.objects.filter(customer=commit.customer).aggregate(last=Max("number"))["last"] or 0
-    change_set = ChangeSet.objects.create(
-        customer=commit.customer,
-        number=last + 1,
-        at=commit.at,
-        account=commit.actor.account,
-        client=commit.actor.client,
-        actor=commit.actor.label,
-        reason=reason,
-        revision=commit.changed(),
-    )
-    ChangeSetRow.objects.bulk_create(
-        [
-            ChangeSetRow(
-                customer=commit.customer,
-                change_set=change_set,
-                user=o.user,
-                before=sorted(o.before),
-                after=sorted(o.after),
-            )
-            for o in changed
-        ],
-        batch_size=BATCH,
-    )
-    ended = [held[o.user.pk][module].pk for o in changed for module in o.released]
-    for start in range(0, len(ended), BATCH):
-        Seat.objects.filter(pk__in=ended[start : start + BATCH]).update(released_at=commit.at, released_in=change_set)
-    owners = {
-        owner.code: owner for owner in Owner.objects.filter(code__in={owner_of(m) for o in changed for m in o.after})
-    }
-    Seat.objects.bulk_create(
-        [
-            Seat(
-                customer=commit.customer,
-                user=o.user,
-                owner=owners[owner_of(module)],
-                module_name=module.partition(".")[2],
-                assigned_at=commit.at,
-                assigned_in=change_set,
-            )
-            for o in changed
-            for module in o.assigned
-        ],
-        batch_size=BATCH,
-    )
-    rewrite_users(commit, [o.user for o in changed])
-    return change_set
 
 
 def inventory_of(rows: Mapping[str, ModuleLicense]) -> Inventory:
@@ -182,12 +110,12 @@ def qualified(name: str) -> str:
     return lowered if "." in lowered else full_name(settings.OWN_OWNER, lowered)
 
 
-def active_rows(customer: Customer) -> dict[str, ModuleLicense]:
-    """Returns the rows of the customer's active packages by `owner.module`, in one query.
+def active_rows(customer: Customer, at: datetime | None = None) -> dict[str, ModuleLicense]:
+    """Returns the rows of the packages in force by `owner.module`, in one query.
 
     What isn't as it was sealed is left out (Z-6).
     """
-    rows = ModuleLicense.objects.filter(customer=customer, package__state="active")
+    rows = ModuleLicense.objects.filter(customer=customer).active(at)
     sealed = rows.select_related("package", *(f"package__{name}" for name in SEALED))
     return {row.full_name: row for row in trusted_rows(sealed.order_by("package", "sort_order", "pk"))}
 
@@ -243,7 +171,7 @@ def _known(rows: Mapping[str, ModuleLicense], customer: Customer, name: str, hel
     raise NotFound("module", name)
 
 
-def _refuse_overdraft(customer: Customer, inventory: Inventory, outcomes: Sequence[UserOutcome]) -> None:
+def _refuse_overdraft(commit: Commit, inventory: Inventory, outcomes: Sequence[UserOutcome]) -> None:
     """Refuses a change after which more seats would be held than there are (C-21)."""
     more = Counter(module for o in outcomes for module in o.assigned)
     more.subtract(Counter(module for o in outcomes for module in o.released))
@@ -252,7 +180,9 @@ def _refuse_overdraft(customer: Customer, inventory: Inventory, outcomes: Sequen
         if needed <= 0 or assignable is None or assignable.unrestricted:
             continue
         owner, _, name = module.partition(".")
-        held = Seat.objects.held().filter(customer=customer, owner__code=owner.upper(), module_name=name)
+        held = Seat.objects.held(commit.at).filter(
+            customer=commit.customer, owner__code=owner.upper(), module_name=name
+        )
         short = held.count() + needed - assignable.total
         if short > 0:
             unseen = held.order_by("user__last_seen_at", "assigned_at", "pk")

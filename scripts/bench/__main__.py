@@ -12,7 +12,10 @@ import sys
 
 from scripts import debian, postgres
 from scripts.bench import reporting
+from scripts.bench.activations import measure_activation
 from scripts.bench.databases import Databases
+from scripts.bench.filing import measure_files
+from scripts.bench.impact import measure_impact
 from scripts.bench.lines import GOALS, LINES, Run, figures_of
 from scripts.bench.lists import measure_pages
 from scripts.bench.load import LoadError
@@ -36,13 +39,16 @@ def bench(options: Options) -> int:
         try:
             sites = prepare(databases, options)
             rounds, memory = measure(sites, options)
+            impacts = measure_impact(sites)
             pages = measure_pages(databases, options)
+            activation = measure_activation(databases, options)
+            files = measure_files(databases, options)
         finally:
             if not options.keep:
                 for name in options.databases.values():
                     databases.drop(name)
     client_mb = max(site.contents.client_mb for site in sites.values())
-    run = Run(rounds, sites["large"].statements, client_mb, pages, sites["large"].verify_ms)
+    run = Run(rounds, sites["large"].statements, client_mb, pages, impacts, files, activation, sites["large"].verify_ms)
     figures = [figures_of(line, rounds, sites[line.crowd].statements) for line in LINES]
     verdicts = [goal.judged(run) for goal in GOALS]
     report = reporting.document(options, sites, figures, verdicts, memory, run)
@@ -51,6 +57,8 @@ def bench(options: Options) -> int:
         reporting.table(figures, sites),
         reporting.notes(report),
         reporting.lists(pages),
+        reporting.impact(impacts),
+        reporting.files(files),
         reporting.goals(verdicts),
     )
     print("\n" + "\n\n".join(parts) + f"\n\nWritten to {options.output}.", flush=True)

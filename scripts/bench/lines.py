@@ -8,6 +8,9 @@ from random import Random
 from statistics import median
 from typing import Any
 
+from scripts.bench.activations import Activation
+from scripts.bench.filing import Files
+from scripts.bench.impact import Impacts
 from scripts.bench.lists import Pages
 from scripts.bench.load import Sample, get
 from scripts.bench.population import Population
@@ -106,6 +109,9 @@ class Run:
     statements: Mapping[str, int]
     client_mb: int
     pages: Pages
+    impacts: Impacts
+    files: Files
+    activation: Activation
     verify_ms: float = 0.0  # a package of 60 rows
 
     @property
@@ -182,5 +188,16 @@ GOALS = (
     Goal("lists", "heaviest list, many rows : few rows", lambda run: run.pages.worst_list, most=3),
     Goal("page_kb", "heaviest page as sent when warm, kB", lambda run: run.pages.heaviest_page / 1000, most=60),
     Goal("verify_ms", "verify a package of 60 rows, ms", lambda run: run.verify_ms, most=5),
+    Goal("activation_s", "a package compiled and activated, seconds", lambda run: run.activation.seconds, most=5),
+    Goal(
+        "activation_statements",
+        "its statements, many users - few users",
+        lambda run: run.activation.statements - run.activation.few_statements,
+        least=0,
+        most=0,
+    ),
+    Goal("activation_mb", "its memory, MB", lambda run: run.activation.memory_mb, most=200),
+    Goal("impact", "impact of 100,000 users, s", lambda run: run.impacts.large.seconds_per_100k, most=10),
+    Goal("plan_to_yaml", "plan of a catalog file : its YAML alone", lambda run: run.files.worst_plan, most=25),
     Goal("client_mb", "memory of the client that builds, MB", lambda run: run.client_mb, most=500),
 )

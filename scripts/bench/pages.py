@@ -26,15 +26,17 @@ from django.utils import timezone  # noqa: E402 - likewise
 
 from catalog.models import Offer  # noqa: E402 - likewise
 from customers.actor import SYSTEM  # noqa: E402 - likewise
+from customers.audit import Event, record_all  # noqa: E402 - likewise
 from customers.models import Account, Customer  # noqa: E402 - likewise
 from customers.services import accounts  # noqa: E402 - likewise
 from scripts.bench import building  # noqa: E402 - likewise
 from scripts.bench.load import HOST  # noqa: E402 - likewise
-from scripts.bench.population import MIXES, customer_code  # noqa: E402 - likewise
+from scripts.bench.population import MIXES, customer_code, user_code  # noqa: E402 - likewise
 
 FEW, MANY = 0, 1
 MIX: Final = MIXES[4]
 USERS: Final = "/portal/{customer}/users/"
+AUDIT: Final = "/audit/?customer={customer}"
 # What is asked of the list of users; {last} is the number of its last page.
 LISTS: Final[Mapping[str, str]] = {
     "users": USERS,
@@ -45,6 +47,9 @@ LISTS: Final[Mapping[str, str]] = {
     "users, several solutions": USERS + "?plan=several",
     "users, no plan": USERS + "?plan=none",
     "users, former": USERS + "?status=former",
+    "audit trail": AUDIT,
+    "audit trail, last page": AUDIT + "&page={last}",
+    "audit trail, searched": AUDIT + "&search=u0000042",
 }
 PAGES: Final[Mapping[str, str]] = {
     "home": "/",
@@ -54,6 +59,7 @@ PAGES: Final[Mapping[str, str]] = {
     "user": USERS + "u0000002/?feature=quote-management",
     "figures": "/figures/",
     "plans": "/plans/",
+    "matrix": "/catalog/matrix/",
     "search": "/search/?q=u00000",
     "account": "/account/",
 }
@@ -66,7 +72,10 @@ def build(few: int, many: int) -> None:
     modules = dict(Offer.objects.exclude(module=None).values_list("code", "module__name"))
     for number, size in ((FEW, few), (MANY, many)):
         building.create_customer_of(number, MIX)
-        building.add_users(Customer.objects.get(code=customer_code(number)), MIX, size, modules)
+        customer = Customer.objects.get(code=customer_code(number))
+        building.add_users(customer, MIX, size, modules)
+        seen = (Event("user.edited", "user", f"{customer.code}/{user_code(n)}") for n in range(size))
+        record_all(actor=SYSTEM, events=seen, customer=customer, at=timezone.now())
     accounts.create_account(
         actor=SYSTEM,
         email="cara@planarium.example",

@@ -93,7 +93,7 @@ def _site(databases: Databases, options: Options, secret: str, crowd: str, tasks
     population, name = options.crowds[crowd], options.databases[crowd]
     variables = environment(databases.url_of(name), secret=secret)
     started = time.monotonic()
-    done = _work(tasks, population, variables)
+    done = work(tasks, population, variables)
     seconds = time.monotonic() - started
     print(f"{seconds:6.1f} s  {', '.join(tasks)}: {population.users:,} users", flush=True)
     if "populate" in tasks:
@@ -106,7 +106,7 @@ def _site(databases: Databases, options: Options, secret: str, crowd: str, tasks
     return Site(population, variables, contents, checked, key, statements, found["verify_ms"])
 
 
-def _work(tasks: Sequence[str], population: Population, variables: Mapping[str, str]) -> dict[str, Any]:
+def work(tasks: Sequence[str], population: Population, variables: Mapping[str, str]) -> dict[str, Any]:
     """Runs tasks of scripts/bench/work.py, one after the other. Raises CannotPrepareError, RulesChanged."""
     command = [sys.executable, "-m", "scripts.bench.work", str(population.users), str(population.customers), *tasks]
     run = subprocess.run(command, cwd=ROOT, env=dict(variables) | WORKING, text=True, capture_output=True, check=False)

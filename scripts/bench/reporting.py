@@ -6,9 +6,12 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from scripts.bench.filing import Files
+from scripts.bench.impact import Impacts
 from scripts.bench.lines import Figures, Run, Verdict
 from scripts.bench.lists import Pages
 from scripts.bench.options import Options
@@ -38,6 +41,27 @@ def lists(pages: Pages) -> str:
     rows += [f"{label:<34}{a:>14.1f}{b:>14.1f}{b / a:>9.2f}" for label, (a, b) in pages.lists.items()]
     sizes = ", ".join(f"{label} {size / 1000:.1f}" for label, size in pages.bytes.items())
     return "\n".join(rows) + f"\nkB sent when warm: {sizes}."
+
+
+def impact(impacts: Impacts) -> str:
+    """Returns one row per crowd: how long it takes to say what a draft would do to everybody there."""
+    rows = [f"{'impact of a draft':<34}{'users':>9}{'seconds':>10}{'users/s':>10}{'MB':>6}{'ratio':>9}"]
+    for label, run in (("customers of many users", impacts.large), ("customers of few users", impacts.small)):
+        row = f"{label:<34}{run.users:>9,}{run.seconds:>10.2f}{run.per_second:>10,.0f}{run.memory_mb:>6}"
+        rows.append(row + (f"{impacts.ratio:>9.2f}" if run is impacts.large else f"{1:>9.2f}"))
+    return "\n".join(rows)
+
+
+def files(found: Files) -> str:
+    """Returns one row per database: what planning a catalog file takes, beside reading its YAML alone."""
+    title = f"catalog file, {found.features:,} features"
+    rows = [f"{title:<34}{'YAML, s':>9}{'same, s':>9}{'news, s':>9}{'of YAML':>9}{'features/s':>12}"]
+    rows += [
+        f"{label:<34}{taken['yaml']:>9.2f}{taken['nothing']:>9.2f}{taken['everything']:>9.2f}"
+        f"{taken['everything'] / taken['yaml']:>9.1f}{found.features / taken['everything']:>12,.0f}"
+        for label, taken in found.seconds.items()
+    ]
+    return "\n".join(rows)
 
 
 def goals(verdicts: Sequence[Verdict]) -> str:
@@ -91,7 +115,13 @@ def document(
             label: {"few_ms": round(few, 2), "many_ms": round(many, 2)}
             for label, (few, many) in run.pages.lists.items()
         },
+        "impact": {"large": run.impacts.large.as_json(), "small": run.impacts.small.as_json()},
         "page_bytes": dict(run.pages.bytes),
+        "activation": asdict(run.activation),
+        "catalog_file": {
+            "features": run.files.features,
+            "seconds": {label: dict(taken) for label, taken in run.files.seconds.items()},
+        },
         "goals": {each.goal.code: each.as_json() for each in verdicts},
     }
 

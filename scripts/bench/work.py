@@ -16,7 +16,7 @@ import django
 
 django.setup()
 
-from scripts.bench import building  # noqa: E402 - models can be imported once Django is set up
+from scripts.bench import building, foreseeing  # noqa: E402 - models can be imported once Django is set up
 from scripts.bench.counting import statements_of  # noqa: E402 - likewise
 from scripts.bench.lines import LINES  # noqa: E402 - likewise
 from scripts.bench.options import WRONG_DATA  # noqa: E402 - likewise
@@ -45,6 +45,7 @@ TASKS: Final[dict[str, Callable[[Population], Any]]] = {
     "prepare": building.prepare,
     "populate": building.populate,
     "check": check,
+    "impact": foreseeing.foresee,
 }
 
 

@@ -18,6 +18,7 @@ from customers.models import Account, Membership
 from licensing.facts import Mode
 from licensing.services.overrides import grant_override
 from licensing.services.people import edit_user
+from licensing.services.subscriptions import RENEWAL, change_items
 from tests.browser.crawling import Crawler, Seen
 from tests.factories.customers import AccountFactory, ApiClientFactory, MembershipFactory, key_for
 from tests.licensing.market import Market, Town
@@ -27,7 +28,7 @@ SEEN = Seen()  # shared by all roles: what axe has judged once is judged
 
 @pytest.fixture
 def world(transactional_db: None) -> dict[str, Town]:
-    """Something of everything: two customers, seats, a full plan, overrides, drafts, a plan in review, a key."""
+    """Something of everything: two customers, seats, a full plan, what is scheduled and what waits, drafts, a key."""
     market = Market()
     handed_in = market.draft(market.sales_premium, grants={"quotes": True}, includes=("sales-essentials",))
     drafting.submit(version=handed_in, actor=SYSTEM, at=timezone.now())
@@ -42,6 +43,9 @@ def world(transactional_db: None) -> dict[str, Town]:
     grant_override(feature="chat", mode=Mode.DENY, user=fjordlys.users["ola"], **who)
     nordvik = Town("nordvik", people=("nina",))
     nordvik.buys(service_essentials=3)
+    nordvik.gives("nina", "ten-service-essentials")
+    nordvik.buys(service_essentials=0, chat=1)  # waits for Nina's seat
+    change_items(customer=fjordlys.customer, actor=SYSTEM, items={"sales-premium": 0}, due=RENEWAL)
     key_for(ApiClientFactory(name="Demo app"))
     return {"fjordlys": fjordlys, "nordvik": nordvik}
 

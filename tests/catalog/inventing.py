@@ -24,7 +24,26 @@ from catalog.kinds import KINDS, UNLIMITED, Value
 OWN = "SUPEROFFICE"
 HERE = Place("", 1, 1, "")
 CODES = ("a", "no", "null", "365", "1.5", "2026-01-01", "0x1f", "on", "x-y", "true", "1_000", "12e3", "b.c", "none-of")
-WORDS = ("yes", "null", "~", "1", "- a", "a: b", "a #b", "#a", "{a}", "[a]", "it's", '"q"', "a:", "&a", "*a", "!a", "%a")
+MODULES = ("a", "null", "no", "a b", "365", "z-cal")
+WORDS = (
+    "yes",
+    "null",
+    "~",
+    "1",
+    "- a",
+    "a: b",
+    "a #b",
+    "#a",
+    "{a}",
+    "[a]",
+    "it's",
+    '"q"',
+    "a:",
+    "&a",
+    "*a",
+    "!a",
+    "%a",
+)
 
 _PRINTABLE = st.characters(exclude_categories=("Cc", "Cs", "Cn", "Co"), include_characters="\t")
 _LINE = st.one_of(st.sampled_from(WORDS), st.text(_PRINTABLE, min_size=1, max_size=20))
@@ -73,7 +92,8 @@ def catalogs(draw: Draw) -> CatalogDocument:
         includes = draw(some(named[: min(number, cut)]))
         others = [other for other in named if other != code]
         is_plan = number < cut
-        offers.append(_offer(draw, code, is_plan, includes, others, features, modules, free, tier_codes, solutions))
+        targets = [*others, *(f"tier:{tier}" for tier in tier_codes)]
+        offers.append(_offer(draw, code, is_plan, includes, targets, features, modules, free, tier_codes, solutions))
     return CatalogDocument(
         owners=(OwnerEntry(HERE, OWN, draw(lines), ""), OwnerEntry(HERE, "ACME", "Acme", "https://acme.example/a?b=1")),
         modules=modules,
@@ -90,7 +110,9 @@ def _modules(draw: Draw) -> tuple[ModuleEntry, ...]:
     found: list[ModuleEntry] = []
     for owner in (OWN, "ACME"):
         first = len(found)
-        for name in draw(st.lists(st.sampled_from(["a", "null", "no", "a b", "365", "z-cal"]), unique=True, max_size=4)):
+        for name in draw(
+            st.lists(st.sampled_from(["a", "null", "no", "a b", "365", "z-cal"]), unique=True, max_size=4)
+        ):
             found.append(
                 ModuleEntry(
                     place=HERE,
@@ -148,7 +170,7 @@ def _offer(
     code: str,
     is_plan: bool,
     includes: tuple[str, ...],
-    others: Sequence[str],
+    targets: Sequence[str],
     features: Sequence[FeatureEntry],
     modules: Sequence[ModuleEntry],
     free: list[ModuleEntry],
@@ -161,7 +183,7 @@ def _offer(
     if module is not None:
         free.remove(module)
     covered = draw(some([solution.code for solution in solutions])) if is_plan else ()
-    rules = draw(some(others))
+    rules = draw(some(targets))
     cut = draw(st.integers(0, len(rules)))
     return OfferEntry(
         place=HERE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.models import Feature, LevelChoice, Module, Version
+from catalog.models import Feature, LevelChoice, Module, Tier, Version
 from catalog.services import drafting, publishing
 from customers.actor import SYSTEM
 from customers.models import Account, AuditEvent
@@ -139,12 +139,34 @@ class TestEditingADraft:
         assert [grant.feature.code for grant in draft.grants.all()] == ["quotes"]
         assert [row.offer.code for row in draft.includes.all()] == ["common"]
         assert [row.module.name for row in draft.extra_modules.all()] == ["sale-cal"]
-        assert [(row.verb, row.offer.code) for row in draft.rules.all()] == [("needs", "service-essentials")]
+        assert [str(row) for row in draft.rules.all()] == ["needs service-essentials"]
         response = client.get(page("version_change", draft.pk))
         data = filled(response)
         data[f"{row_of(data, response, 'Service Essentials')}-verb"] = "excludes"
         client.post(page("version_change", draft.pk), data)
-        assert [(row.verb, row.offer.code) for row in draft.rules.all()] == [("excludes", "service-essentials")]
+        assert [str(row) for row in draft.rules.all()] == ["excludes service-essentials"]
+
+    def test_a_rule_names_a_tier_or_something_sold_not_both(self, draft: Version, shop: Shop, pia: Account) -> None:
+        premium = Tier.objects.get(code="premium")
+        client, address = as_(pia), page("version_change", draft.pk)
+        data = filled(client.get(address))
+        add_row(data, "rules", verb="excludes", tier=premium.pk)
+        for wrong in ({"offer": shop.common.pk, "tier": premium.pk}, {}):
+            wrongly = dict(data)
+            add_row(wrongly, "rules", verb="needs", **wrong)
+            assert "not both, not neither" in client.post(address, wrongly).content.decode()
+            assert not draft.rules.exists()
+
+        assert client.post(address, data).status_code == 302
+        assert [str(row) for row in draft.rules.all()] == ["excludes tier:premium"]
+
+        response = client.get(address)
+        data = filled(response)
+        row = row_of(data, response, "Premium")
+        client.post(address, data | {f"{row}-verb": "needs"})
+        assert [str(row) for row in draft.rules.all()] == ["needs tier:premium"]
+        client.post(address, data | {f"{row}-DELETE": "on"})
+        assert not draft.rules.exists()
 
     def test_every_edit_is_audited_and_an_unchanged_page_leaves_no_trace(self, draft: Version, pia: Account) -> None:
         client = as_(pia)

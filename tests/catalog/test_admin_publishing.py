@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from catalog.content import VersionContent
 from catalog.models import Version
-from catalog.services import drafting
-from customers.actor import SYSTEM
+from catalog.services import drafting, publishing
+from customers.actor import SYSTEM, Actor
 from customers.models import Account
 from tests.catalog.visiting import as_, page, said
 from tests.factories.catalog import (
@@ -102,6 +102,8 @@ class TestPublishing:
         draft.editors.add(paul)
         assert "somebody else must publish it" in said(self.publish(draft, paul))
         draft.editors.clear()
+        assert "Nobody has approved sales-premium." in said(self.publish(draft, paul))
+        publishing.approve(version=draft, actor=Actor(account=paul), at=NOON)
         assert "is published" in said(self.publish(draft, paul))
 
     def test_a_published_version_reads_well(self, shop: Shop, aud: Account) -> None:

@@ -20,6 +20,7 @@ from catalog.models import Feature, FeatureGroup, LevelChoice, Module, Offer, Ow
 from catalog.services import drafting, publishing
 from catalog.services.applying import ApplyResult, apply_document
 from catalog.services.documents import known_names
+from catalog.services.exporting import export_text
 from customers.actor import SYSTEM, Actor
 from customers.models import Account, AuditEvent
 from tests.factories.catalog import NOON
@@ -89,6 +90,15 @@ def newest(code: str) -> Any:
 
 
 # ── The whole file ──────────────────────────────────────────────────────────
+
+
+def test_a_rule_may_name_a_tier() -> None:
+    """E-1: in files, in what is frozen and in what is exported it is spelled alike."""
+    apply(HELPDESK.replace("needs: [low]", "needs: [tier:low, low], excludes: [tier:high]"))
+    assert newest("pack").content["rules"] == {"needs": ["low", "tier:low"], "excludes": ["tier:high"]}
+    assert sorted(map(str, newest("pack").rules.all())) == ["excludes tier:high", "needs low", "needs tier:low"]
+    assert "    needs: [low, tier:low]\n    excludes: [tier:high]\n" in export_text()
+    assert apply(export_text()).offers == ()
 
 
 def test_a_file_becomes_a_published_catalog() -> None:

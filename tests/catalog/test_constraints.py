@@ -24,6 +24,7 @@ from catalog.models import (
     VersionModule,
     VersionRule,
 )
+from catalog.services import drafting, publishing
 from customers.actor import SYSTEM, Actor
 from customers.audit import record
 from customers.models import Account, AuditEvent
@@ -151,6 +152,7 @@ class TestPublishedVersions:
             lambda version: VersionInclude(version=version, offer=self.shop.service_essentials),
             lambda version: VersionModule(version=version, module=module),
             lambda version: VersionRule(version=version, verb="excludes", offer=self.shop.service_essentials),
+            lambda version: VersionRule(version=version, verb="excludes", tier=self.shop.sales_premium.tier),
             lambda version: VersionFeature(version=version, feature=feature),
         ]
         for make in added:
@@ -188,6 +190,28 @@ class TestPublishedVersions:
         }
         with pytest.raises(ProtectedError):
             rows[row]().delete()
+
+
+class TestApprovals:
+    @pytest.fixture
+    def approved(self, shop: Shop) -> Version:
+        draft = shop.draft(shop.common, grants={"email-limit": 900})
+        return publishing.approve(version=drafting.submit(version=draft, actor=SYSTEM, at=NOON), actor=SYSTEM, at=NOON)
+
+    @pytest.mark.parametrize("change", ["state = 'draft'", "digest = ''"])
+    def test_one_names_a_content_in_review(self, change: str, approved: Version) -> None:
+        refused(f"UPDATE catalog_version SET {change} WHERE id = %s", approved.pk, saying="of a content, in review")
+        sql(f"UPDATE catalog_version SET {change}, approved_at = NULL WHERE id = %s", approved.pk)
+
+    def test_nothing_else_is_published_under_it(self, approved: Version) -> None:
+        approved.state, approved.number, approved.content = Version.State.PUBLISHED, 2, {}
+        approved.published_at = approved.effective_from = NOON
+        was, approved.digest = approved.digest, "0" * 64
+        with pytest.raises(IntegrityError, match="what was approved is published"), transaction.atomic():
+            approved.save()
+        approved.digest = was
+        approved.save()
+        refused("UPDATE catalog_version SET approved_at = NULL WHERE id = %s", approved.pk, saying="stays as it is")
 
 
 class TestAuditTrail:
@@ -230,6 +254,13 @@ NONSENSE: dict[str, Callable[[], Any]] = {
     "a feature code twice": lambda: _again(FeatureFactory()),
     "two tiers of one rank": lambda: Tier(code="x", name="X", rank=TierFactory().rank),
     "a choice called none": lambda: LevelChoice(feature=FeatureFactory(), code="none", name="None", rank=0),
+    "a rule about nothing": lambda: VersionRule(version=_draft(), verb="needs"),
+    "a rule about a plan and a tier": lambda: VersionRule(
+        version=_draft(), verb="needs", offer=PlanFactory(), tier=TierFactory()
+    ),
+    "two rules about one tier": lambda: _again(
+        VersionRule.objects.create(version=_draft(), verb="needs", tier=TierFactory())
+    ),
     "a grant of nothing": lambda: Grant(version=_draft(), feature=LimitFactory(), value=None),
     "a grant of a number and unlimited": lambda: Grant(
         version=_draft(), feature=LimitFactory(), value=5, unlimited=True

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from catalog.content import (
@@ -18,6 +20,7 @@ from catalog.content import (
     diff,
     digest,
     flatten,
+    tell,
 )
 from tests.catalog.drawing import (
     ESSENTIALS,
@@ -137,3 +140,63 @@ def test_a_diff_tells_the_way_back_too(was: DraftFacts, now: DraftFacts) -> None
     assert set(there.modules_in) == set(back.modules_out)
     assert set(there.set_in) == set(back.set_out)
     assert there.is_empty == back.is_empty
+
+
+def leaves(said: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yields the path of everything in JSON that is no mapping and no list of mappings."""
+    if isinstance(said, dict):
+        for name, value in said.items():
+            yield from leaves(value, (*path, name))
+    elif isinstance(said, list) and said and isinstance(said[0], dict):
+        for place, value in enumerate(said):
+            yield from leaves(value, (*path, place))
+    else:
+        yield path
+
+
+def is_told(path: tuple[Any, ...]) -> bool:
+    """Not numbers that only order things or count includes, nor what names the thing itself; values stand elsewhere."""
+    if path[0] == "modules" and path[-1] in {"name", "owner", "sort_order"}:
+        return False
+    return path[-1] not in {
+        "choices",
+        "kind",
+        "value",
+        "unlimited",
+        "format",
+        "code",
+        "position",
+        "origin_version",
+        "depth",
+    } and (path != ("offer", "type"))
+
+
+def otherwise(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, list):
+        return [*value, "another"]
+    return f"{value or ''}x"
+
+
+@given(st.data())
+def test_a_diff_tells_every_word_that_differs(data: st.DataObject) -> None:
+    common = data.draw(any_draft("common"))
+    content, _ = flatten(data.draw(any_draft("sales", including(common))))
+    assume(content is not None)
+    old = VersionContent.from_json(content)
+    path = data.draw(st.sampled_from([path for path in leaves(content) if is_told(path)]))
+    changed = deepcopy(content)
+    *way, last = path
+    place: Any = changed
+    for step in way:
+        place = place[step]
+    place[last] = otherwise(place[last])
+    new = VersionContent.from_json(changed)
+    changes = diff(old, new)
+    assert not changes.is_empty, path
+    lines = tell(changes, old, new)
+    assert lines
+    assert all(line.what and line.was != line.now for line in lines)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from catalog.content import (
+    KINDS_OF_LINE,
     ChoiceContent,
     OtherOffer,
     diff,
+    tell,
 )
 from tests.catalog.drawing import (
     CARRIED,
@@ -22,6 +24,7 @@ from tests.catalog.drawing import (
     including,
     knowing,
     level,
+    module,
     plan,
     switch,
 )
@@ -86,7 +89,7 @@ class TestDiff:
         now = replace(
             knowing(was, replace(SALE, description="Sales", unrestricted=True)),
             offer=replace(was.offer, name="CEP", solutions=("sales", "service")),
-            needs=(OtherOffer("ai"),),
+            needs=(OtherOffer("ai"), OtherOffer("tier:premium")),
             includes=including(plan("common", {MAIL: 1}), version=2),
             max_quantity=2,
         )
@@ -94,7 +97,7 @@ class TestDiff:
         assert {(c.path, c.was, c.now) for c in changes.terms} == {
             ("offer.solutions", "sales", "sales, service"),
             ("modules.superoffice.sale.unrestricted", "no", "yes"),
-            ("rules.needs", "", "ai"),
+            ("rules.needs", "", "ai, a plan of tier premium or higher"),
             ("max_quantity", "", "2"),
             ("includes", "common v1", "common v2"),
         }
@@ -102,3 +105,93 @@ class TestDiff:
             ("offer.name", "Cep", "CEP"),
             ("modules.superoffice.sale.description", "sale", "Sales"),
         }
+
+    def test_a_choice_carried_by_another_module(self) -> None:
+        moved = level("dashboards", "charts", ChoiceContent("tiles", "Tiles", None, full("sale-cal")), "custom")
+        was = frozen(plan("sales", {DASHBOARDS: "charts"}, modules=(SALE, SALE_CAL)))
+        now = frozen(plan("sales", {moved: "charts"}, modules=(SALE, SALE_CAL)))
+        assert [(c.path, c.was, c.now) for c in diff(was, now).changed] == [
+            ("features.dashboards.choices.tiles.user_module", "", full("sale-cal"))
+        ]
+
+    def test_the_same_names_in_another_order(self) -> None:
+        names = (full("user"), full("web"))
+        was = plan("sales", {MAIL: 1, SALES: True}, extra_modules=names, modules=(USER_MODULE, module("web")))
+        now = replace(knowing(was, module("web", sort_order=9)), positions={"mail": 5, "sales": 2})
+        changes = diff(frozen(was), frozen(now))
+        assert [(c.path, c.was, c.now) for c in changes.terms] == [("set", "web,user", "user,web")]
+        assert [(c.path, c.was, c.now) for c in changes.words] == [("features", "… mail …", "… sales …")]
+
+    def test_why_a_module_is_shipped_and_where_a_grant_comes_from(self) -> None:
+        common = plan("common", {CARRIED: True}, modules=(SALE, SALE_CAL))
+        was = plan("sales", {CARRIED: True}, modules=(SALE, SALE_CAL), includes=including(common))
+        now = replace(was, grants=(), extra_modules=(full("sale"),))
+        assert {(c.path, c.was, c.now) for c in diff(frozen(was), frozen(now)).terms} == {
+            ("features.sales.origin", "sales", "common"),
+            ("modules.superoffice.sale.role", "feature", "extra"),
+        }
+
+
+class TestTelling:
+    def test_every_class_of_difference_in_words(self) -> None:
+        forms = switch("forms")
+        common = including(plan("common", {MAIL: 1}))
+        was = plan(
+            "sales",
+            {CARRIED: True, MAIL: 500, DASHBOARDS: "custom", switch("flows"): True, switch("tips"): True},
+            modules=(SALE, SALE_CAL),
+            includes=common,
+        )
+        tips = switch("tips", description="Every day", read_only_without_seat=False)
+        now = knowing(
+            plan(
+                "sales",
+                {forms: True, MAIL: "unlimited", DASHBOARDS: "tiles", switch("flows"): True, tips: True},
+                modules=(USER_MODULE,),
+                extra_modules=(full("user"),),
+            ),
+            module("ten-sales", hidden=False, description="Ten"),
+        )
+        now = replace(
+            now,
+            offer=replace(now.offer, name="Sell", solutions=("service",)),
+            needs=(OtherOffer("ai"),),
+            excludes=(OtherOffer("old"),),
+            max_quantity=3,
+            changelog="Newer.",
+        )
+        old, new = frozen(was), frozen(now)
+        lines = tell(diff(old, new), old, new, changelogs=("Old.", "Newer."))
+        assert [(line.kind, line.what, line.was, line.now) for line in lines] == [
+            ("Added", "Forms", "", "Included"),
+            ("Removed", "Sales", "Included", ""),
+            ("Raised", "Mail", "500 recipients", "Unlimited recipients"),
+            ("Lowered", "Dashboards", "Custom", "Tiles"),
+            ("Changed", "Tips: can be seen without a seat", "yes", "no"),
+            ("Module in", "superoffice.user", "", "shipped"),
+            ("Module out", "superoffice.sale", "shipped", ""),
+            ("Module out", "superoffice.sale-cal", "shipped", ""),
+            ("Into set=", "user", "", "listed"),
+            ("Out of set=", "sale-cal", "listed", ""),
+            ("Rules", "Needs", "", "ai"),
+            ("Rules", "Excludes", "", "old"),
+            ("Rules", "At most", "", "3"),
+            ("Rules", "Includes", "common v1", ""),
+            ("Terms", "Solutions", "sales", "service"),
+            ("Words", "Name", "Sales", "Sell"),
+            ("Words", "Tips: description", "", "Every day"),
+            ("Words", "superoffice.ten-sales: description", "ten-sales", "Ten"),
+            ("Words", "Changelog", "Old.", "Newer."),
+        ]
+        assert {line.kind for line in lines} == set(KINDS_OF_LINE.values())
+        assert len({line.path for line in lines}) == len(lines)
+
+    def test_choices_are_named(self) -> None:
+        more = level("dashboards", "charts", ChoiceContent("tiles", "Tile view", None, full("user")), "custom", "all")
+        old = frozen(plan("sales", {DASHBOARDS: "charts"}, modules=(USER_MODULE,)))
+        new = frozen(plan("sales", {more: "charts"}, modules=(USER_MODULE,)))
+        assert [(line.kind, line.what, line.was, line.now) for line in tell(diff(old, new), old, new)] == [
+            ("Changed", "Dashboards: choices", "charts, tiles, custom", "charts, tiles, custom, all"),
+            ("Changed", "Dashboards: choice tiles, user module", "", "superoffice.user"),
+            ("Words", "Dashboards: choice tiles", "Tiles", "Tile view"),
+        ]

@@ -240,6 +240,15 @@ FAULTS = {
     "an unknown feature": (PLAN + "    features:\n      answer: true\n", [(6, "Did you mean 'answers'?")]),
     "an unknown plan": (PLAN + "    includes:\n      - base\n      - bass\n", [(7, "no plan 'bass'")]),
     "an unknown add-on": (PLAN + "    excludes: [cep]\n", [(5, "There is no plan or add-on 'cep'")]),
+    "an unknown tier in a rule": (
+        PLAN + "    needs: [base, tier:lwo]\n",
+        [(5, "no tier 'tier:lwo'. Did you mean 'tier:low'")],
+    ),
+    "a tier needed twice": (PLAN + "    needs: [tier:low, 'tier:low']\n", [(5, "'tier:low' is listed twice")]),
+    "a tier both needed and excluded": (
+        PLAN + "    needs: [tier:low]\n    excludes: [tier:low]\n",
+        [(2, "'tier:low': it says both")],
+    ),
     "an unknown tier of a marker": (
         "solutions:\n  x: {name: X, site_markers: {high: desk}}\n",
         [(2, "There is no tier 'high'")],

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from catalog.document import CatalogDocument, Source, divide, normalise, parse, write
+from catalog.document import BadDocument, CatalogDocument, Source, divide, normalise, parse, write
 from catalog.document.dividing import settle
 from catalog.models import Feature, Offer, Version
 from catalog.services import drafting, publishing
@@ -25,7 +25,7 @@ from catalog.services.exporting import export_document, export_files, export_tex
 from catalog.services.planning import plan_document
 from customers.actor import SYSTEM
 from tests.catalog.inventing import OWN, catalogs
-from tests.catalog.test_applying import HELPDESK, LATER, apply, part
+from tests.catalog.test_applying import HELPDESK, LATER, apply, everything, part
 from tests.factories.catalog import NOON
 
 SEED = Path(__file__).parents[2] / "catalog" / "seed"
@@ -63,6 +63,43 @@ def test_a_divided_catalog_is_the_whole_one(document: CatalogDocument) -> None:
     files = {name: text_of(part) for name, part in divide(document).items()}
     assert list(files) == sorted(files)
     assert read(*files.values()) == normalise(document)
+
+
+@pytest.mark.django_db
+@given(catalogs(), catalogs())
+@hypothesis(max_examples=15)
+def test_there_is_nothing_to_do_exactly_when_applying_changes_nothing(
+    first: CatalogDocument, second: CatalogDocument
+) -> None:
+    for document in (first, normalise(first), second):
+        with transaction.atomic():
+            apply_document(first, actor=SYSTEM, publish=False, at=NOON)
+            try:
+                planned = plan_document(document, at=NOON)
+            except BadDocument:
+                with pytest.raises(BadDocument):
+                    apply_document(document, actor=SYSTEM, publish=False, at=NOON)
+            else:
+                before = everything()
+                result = apply_document(document, actor=SYSTEM, publish=False, at=NOON)
+                assert planned.is_empty == result.is_empty == (everything() == before)
+                assert planned.changes == result.changes
+            transaction.set_rollback(True)
+
+
+@pytest.mark.django_db
+@given(catalogs())
+@hypothesis(max_examples=25)
+def test_an_exported_catalog_is_the_same_elsewhere(document: CatalogDocument) -> None:
+    with transaction.atomic():
+        apply_document(document, actor=SYSTEM, publish=False, at=NOON)
+        text = export_text(drafts=True)
+        transaction.set_rollback(True)
+    with transaction.atomic():
+        apply_document(read(text), actor=SYSTEM, publish=False, at=LATER)
+        assert export_text(drafts=True) == text
+        assert export_document(drafts=True) == normalise(document)
+        transaction.set_rollback(True)
 
 
 @pytest.mark.django_db
@@ -172,7 +209,7 @@ add_ons:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("folder", "owner"), [(SEED, OWN), (HOSTING, "HARBOUR")], ids=["seed", "hosting"])
+@pytest.mark.parametrize(("folder", "owner"), [(SEED, OWN), (HOSTING, "CLOUDNEST")], ids=["seed", "hosting"])
 def test_an_applied_folder_comes_back_byte_for_byte(
     folder: Path, owner: str, tmp_path: Path, settings: LazySettings
 ) -> None:
@@ -195,6 +232,14 @@ def test_the_seed_is_divided_as_it_was_written(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("planarium-catalog: 1\n")
     with pytest.raises(CommandError, match=r"has other catalog files: mine\.yaml"):
         export(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_made_and_what_cannot_be_written_is_said(tmp_path: Path) -> None:
+    apply_document(read_catalog([SEED]), actor=SYSTEM, publish=True, at=NOON)
+    export(tmp_path / "catalog")
+    assert len(list((tmp_path / "catalog").glob("*.yaml"))) == len(list(SEED.glob("*.yaml")))
+    with pytest.raises(CommandError, match=r"nowhere/c\.yaml can't be written: No such file or directory\."):
+        export(tmp_path / "nowhere" / "c.yaml")
 
 
 # ── What is told ────────────────────────────────────────────────────────────

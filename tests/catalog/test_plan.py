@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from catalog.content import diff
 from catalog.document import BadDocument, CatalogDocument, Source, parse
 from catalog.errors import CatalogChangedSince
+from catalog.management.commands.catalog import Command
 from catalog.models import Feature, FeatureGroup, Module, Offer, Solution, Tier, Version
 from catalog.services import drafting, publishing
 from catalog.services.applying import apply_document
@@ -102,6 +104,7 @@ def test_on_an_empty_catalog_everything_is_new() -> None:
     planned = plan(HELPDESK)
     assert {change.verb for change in planned.changes} == {"created"}
     assert actions(planned) == {"low": "drafted", "high": "drafted", "pack": "drafted"}
+    assert planned.offers[1].diff is not None
     assert [feature.name for feature in planned.offers[1].diff.added] == ["Answers", "Space", "Charts"]
     assert not Offer.objects.exists()
 
@@ -171,6 +174,22 @@ def test_a_plan_of_many_takes_no_more_queries_than_one_of_few() -> None:
     assert queries(400) == queries(20)
 
 
+def test_what_follows_a_scheduled_version_waits_for_it() -> None:
+    apply(HELPDESK)
+    draft = drafting.draft_from(offer=Offer.objects.get(code="low"), actor=SYSTEM, at=NOON)
+    drafting.set_grants(version=draft, grants={"answers": True, "space": 6}, actor=SYSTEM, at=NOON)
+    drafting.update_draft(version=draft, changelog="A little more.", actor=SYSTEM, at=NOON)
+    publishing.publish(version=draft, actor=SYSTEM, at=NOON, effective_from=LATER)
+    text = HELPDESK.replace("space: 5", "space: 7")
+    planned = plan(text, at=NOON)
+    assert actions(planned) == {"low": "drafted"}  # high includes the one that is in effect
+    result = apply(text, at=NOON)
+    assert [(offer.code, offer.number) for offer in result.offers] == [("low", 3)]
+    assert newest("low").effective_from == LATER
+    assert plan(text, at=NOON).is_published
+    assert actions(plan(text, at=LATER)) == {"high": "drafted"}
+
+
 # ── Renames ─────────────────────────────────────────────────────────────────
 
 RENAMED = (
@@ -199,13 +218,14 @@ def test_what_was_never_published_is_renamed_in_place_with_its_drafts() -> None:
     assert {(change.verb, change.former, change.code) for change in result.changes} == {
         ("renamed", "answers", "replies"),
         ("renamed", "main", "chief"),
-        ("renamed", "desk", "superoffice.counter"),
+        ("renamed", "superoffice.desk", "superoffice.counter"),
         ("renamed", "help", "aid"),
         ("renamed", "low", "basic"),
         ("renamed", "low", "start"),
     }
     assert planned.changes == result.changes
-    assert actions(planned) == {"low": "waiting"} | dict.fromkeys(("start", "high", "pack"), "waiting") and result.offers == ()
+    assert actions(planned) == dict.fromkeys(("start", "high", "pack"), "waiting")
+    assert result.offers == ()
     assert {model: set(model.objects.values_list("pk", flat=True)) for model in models} == rows
     assert Version.objects.get(offer__code="start") == draft
     assert AuditEvent.objects.filter(action="feature.renamed", object_code="replies").count() == 1
@@ -214,6 +234,16 @@ def test_what_was_never_published_is_renamed_in_place_with_its_drafts() -> None:
     assert everything() == before
     apply(RENAMED, at=LATER)
     assert newest("start").content["features"].keys() == {"replies", "space"}
+
+
+def test_a_rule_about_a_tier_that_was_renamed_is_no_edit() -> None:
+    text = HELPDESK.replace("needs: [low]", "needs: [tier:low]")
+    renamed = text.replace("  low: {name: Low, rank", "  basic: {was: low, name: Low, rank").replace(
+        "tier: low", "tier: basic"
+    )
+    apply(text, publish=False)
+    found = plan(renamed.replace("tier:low", "tier:basic"))
+    assert actions(found) == dict.fromkeys(("low", "high", "pack"), "waiting")
 
 
 def test_in_a_catalog_that_knows_no_former_code_was_says_nothing() -> None:
@@ -243,7 +273,10 @@ def test_a_published_code_stays() -> None:
         ("groups: {more: {was: main, name: X}}", "There are both 'main' and 'more' by now"),
         ("groups: {x: {was: [main], name: X}}", "one word is needed"),
         ("owners: {ACME: {was: OTHER, name: Acme}}", "Nothing is known by the key 'was'"),
-        ("owners: {ACME: {name: A}}\nmodules: {acme.x: {was: desk, type: site, description: X}}", "stays with its owner"),
+        (
+            "owners: {ACME: {name: A}}\nmodules: {acme.x: {was: desk, type: site, description: X}}",
+            "stays with its owner",
+        ),
         ("groups: {x: {was: main, name: X}}\nfeatures: {y: {name: Y, group: main}}", "There is no group 'main'."),
         ("add_ons: {x: {was: high, name: X, scope: user, for_sale: false}}", "'x' is a plan already, and stays one."),
     ],
@@ -252,6 +285,27 @@ def test_a_rename_that_makes_no_sense_is_a_fault(lines: str, words: str) -> None
     apply(HELPDESK, publish=False)
     (fault,) = faults_of(part(lines))
     assert words in fault
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ("help: {name", "help: {nmae: x, name", "solutions.help.nmae: … 'nmae'. Did you mean 'name'?"),
+        ("Charts, group", "Charts, colour: red, group", "features.charts.colour: … 'colour'. Known here: was, kind,"),
+        (
+            "few: {name",
+            "few: {was: some, name",
+            "features.charts.choices.few.was: … 'was'. Known here: site,",
+        ),
+        ("{name: Pack,", "{name: Pack, tier: low,", "add_ons.pack.tier: … 'tier'."),
+        ("groups:", "group: {}\ngroups:", "group: … 'group'. Did you mean 'groups'?"),
+    ],
+)
+def test_unknown_keys_are_faults_wherever_they_stand(was: str, now: str, words: str) -> None:
+    text = HELPDESK.replace(was, now, 1)
+    (fault,) = faults_of(text)
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if now.splitlines()[0] in line)
+    assert fault.startswith(f"file-1.yaml:{line}: {words.replace('…', 'Nothing is known by the key')}")
 
 
 # ── The command ─────────────────────────────────────────────────────────────
@@ -283,7 +337,9 @@ def test_on_the_applied_seed_there_is_nothing_to_do() -> None:
 def test_changes_end_with_two_and_are_told(file: Path) -> None:
     apply(HELPDESK)
     text = HELPDESK.replace("space: 5", "space: 50").replace("name: Charts", "name: Pictures")
-    file.write_text(text.replace("max_quantity: 3, ", "").replace("more: {name: More}", "more: {name: More}\n  x: {name: X}"))
+    file.write_text(
+        text.replace("max_quantity: 3, ", "").replace("more: {name: More}", "more: {name: More}\n  x: {name: X}")
+    )
     code, out, err = run(file)
     assert (code, err) == (2, "")
     assert out.splitlines() == [
@@ -300,6 +356,8 @@ def test_changes_end_with_two_and_are_told(file: Path) -> None:
         "  ~ features.charts.name: Charts → Pictures",
         "",
         "add-on Pack: pack v1 → a draft would be begun",
+        "  ! Every plan that it may stand beside gives all of it already: Low, High.",
+        "  ! Nothing of it adds up, so a second one gives nothing more. Say at most 1.",
         "  ~ max_quantity: 3 → none",
     ]
 
@@ -312,10 +370,10 @@ def test_what_waits_ends_with_two_only_when_publishing_is_asked_about(file: Path
 
 
 def test_faults_end_with_one(file: Path) -> None:
-    file.write_text(HELPDESK.replace("tier: low", "tier: lou"))
+    file.write_text(HELPDESK.replace("tier: low", "tier: lowly"))
     code, out, err = run(file)
     assert (code, out) == (1, "")
-    assert err.startswith(f"{file}:24: plans.low.tier: There is no tier 'lou'. Did you mean 'low'?")
+    assert err.startswith(f"{file}:23: plans.low.tier: There is no tier 'lowly'. Did you mean 'low'?")
 
 
 class Terminal(StringIO):
@@ -334,6 +392,24 @@ def test_colours_are_for_terminals_that_want_them(file: Path, monkeypatch: pytes
     assert "\x1b" not in printed(no_color=True) + run(file)[1]
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in printed()
+    assert "\x1b[32m+ owner" in run(file, force_color=True)[1]
+
+
+def manage(*arguments: object) -> tuple[int, str]:
+    """Returns how `manage.py catalog …` ends on a command line, and what argparse says."""
+    said = StringIO()
+    with redirect_stderr(said), pytest.raises(SystemExit) as end:
+        Command().run_from_argv(["manage.py", "catalog", *map(str, arguments)])
+    return int(str(end.value.code)), said.getvalue()
+
+
+def test_arguments_that_make_no_sense_are_no_changes(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert manage("plan", file)[0] == 2
+    assert "+ owner SUPEROFFICE" in capsys.readouterr().out
+    for arguments in (["plan"], ["plan", file, "--publich"], ["plann", file]):
+        code, said = manage(*arguments)
+        assert code == 1
+        assert said.startswith("usage: manage.py catalog")
 
 
 def test_machines_get_it_as_json(file: Path) -> None:

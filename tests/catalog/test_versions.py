@@ -18,19 +18,22 @@ from catalog.errors import (
     DraftGone,
     EffectiveInThePast,
     ForeignBase,
+    NotApproved,
     NotFrozen,
     NotInReview,
     PublishRefused,
     SecondPairOfEyesNeeded,
     VersionFrozen,
 )
-from catalog.models import Feature, Module, Version, VersionFeature
+from catalog.models import Feature, LevelChoice, Module, Offer, Version, VersionFeature
 from catalog.services import drafting, publishing
+from catalog.services.editing import save_row
 from catalog.services.mapping import draft_facts
 from customers.actor import SYSTEM, Actor
 from customers.errors import Invalid
 from customers.models import Account, AuditEvent
 from tests.factories.catalog import NOON, AddOnFactory, FeatureFactory, ModuleFactory, PlanFactory, Shop
+from tests.factories.customers import AccountFactory
 
 LATER = NOON + timedelta(days=30)
 
@@ -40,6 +43,12 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def by_pia(pia: Account) -> dict[str, Any]:
     return {"actor": Actor(account=pia), "at": NOON}
+
+
+@pytest.fixture
+def by_petra() -> dict[str, Any]:
+    """Petra publishes too."""
+    return {"actor": Actor(account=AccountFactory(name="Petra Press", roles=["publisher"])), "at": NOON}
 
 
 @pytest.fixture
@@ -54,13 +63,14 @@ def says(version: Version) -> dict[str, Any]:
         "grants": {g.feature.code: "unlimited" if g.unlimited else g.value for g in rows.grants.all()},
         "includes": [row.offer.code for row in rows.includes.all()],
         "extra": sorted(row.module.name for row in rows.extra_modules.all()),
-        "rules": {row.offer.code: row.verb for row in rows.rules.all()},
+        "rules": {row.names: row.verb for row in rows.rules.all()},
         "max_quantity": rows.max_quantity,
     }
 
 
 def last_event() -> AuditEvent:
-    return AuditEvent.objects.latest("pk")
+    event: AuditEvent = AuditEvent.objects.latest("pk")
+    return event
 
 
 class TestBeginning:
@@ -70,13 +80,13 @@ class TestBeginning:
             "includes": ["service-essentials"],
             "extra_modules": ["web", "user"],
             "needs": ["common"],
-            "excludes": ["sales-premium"],
+            "excludes": ["sales-premium", "tier:premium"],
             "max_quantity": 4,
         }
         second = shop.publish(shop.sales_essentials, **everything)
         draft = drafting.draft_from(offer=shop.sales_essentials, **by_pia)
         assert says(draft) == says(second)
-        assert says(draft)["rules"] == {"common": "needs", "sales-premium": "excludes"}
+        assert says(draft)["rules"] == {"common": "needs", "sales-premium": "excludes", "tier:premium": "excludes"}
         assert (draft.state, draft.number, draft.base, draft.changelog) == ("draft", None, second, "")
         assert draft.drafted_by == by_pia["actor"].account
         assert (last_event().action, last_event().object_code) == ("draft.begun", "sales-essentials")
@@ -158,8 +168,11 @@ class TestEditing:
             drafting.set_extra_modules(version=draft, names=["web", "nonsense"], **by_pia)
         with pytest.raises(Invalid, match="There is no plan or add-on 'nonsense'"):
             drafting.set_rules(version=draft, needs=["nonsense"], excludes=[], **by_pia)
-        with pytest.raises(Invalid, match="common can't be both"):
-            drafting.set_rules(version=draft, needs=["common"], excludes=["common"], **by_pia)
+        with pytest.raises(Invalid, match="There is no tier 'gold'"):
+            drafting.set_rules(version=draft, needs=["tier:gold"], excludes=[], **by_pia)
+        for both in ("common", "tier:premium"):
+            with pytest.raises(Invalid, match=f"{both} can't be both"):
+                drafting.set_rules(version=draft, needs=[both], excludes=[both], **by_pia)
 
     def test_a_module_of_another_owner_is_named_in_full(self, shop: Shop, by_pia: dict[str, Any]) -> None:
         ModuleFactory(name="map", owner__code="MAPS")
@@ -174,6 +187,16 @@ class TestEditing:
         drafting.set_rules(version=draft, needs=[], excludes=["common"], **by_pia)
         assert says(draft)["rules"] == {"common": "excludes"}
         assert last_event().changes == {"rules.common": ["needs", "excludes"]}
+
+    def test_a_rule_about_a_tier_comes_and_goes(self, shop: Shop, by_pia: dict[str, Any]) -> None:
+        draft = shop.draft(shop.sales_premium)
+        drafting.set_rules(version=draft, needs=["tier:essentials"], excludes=["tier:premium"], **by_pia)
+        assert says(draft)["rules"] == {"tier:essentials": "needs", "tier:premium": "excludes"}
+        drafting.set_rules(version=draft, needs=["tier:premium"], excludes=[], **by_pia)
+        assert last_event().changes == {
+            "rules.tier:essentials": ["needs", None],
+            "rules.tier:premium": ["excludes", "needs"],
+        }
 
     def test_a_changelog_is_one_line_that_fits(self, shop: Shop, by_pia: dict[str, Any]) -> None:
         with pytest.raises(ValidationError, match="at most 500 characters"):
@@ -362,33 +385,87 @@ class TestFourEyes:
 
     def in_review(self, shop: Shop, by: dict[str, Any]) -> Version:
         draft = drafting.draft_from(offer=shop.common, **by)
-        draft = drafting.set_grants(version=draft, grants={"email-limit": 900}, **by)
+        draft = drafting.set_grants(version=draft, grants={"email-limit": 900, "dashboards": "default-charts"}, **by)
         draft = drafting.update_draft(version=draft, changelog="More mail.", **by)
         return drafting.submit(version=draft, **by)
 
     def test_somebody_else_publishes_what_is_in_review(
         self, shop: Shop, by_pia: dict[str, Any], by_paul: dict[str, Any]
     ) -> None:
-        assert publishing.publish(version=self.in_review(shop, by_pia), **by_paul).number == 2
+        approved = publishing.approve(version=self.in_review(shop, by_pia), **by_paul)
+        assert publishing.publish(version=approved, **by_paul).number == 2
+
+    def test_not_without_an_approval(self, shop: Shop, by_pia: dict[str, Any], by_paul: dict[str, Any]) -> None:
+        with pytest.raises(NotApproved):
+            publishing.publish(version=self.in_review(shop, by_pia), **by_paul)
 
     def test_not_without_a_review(self, shop: Shop, by_paul: dict[str, Any]) -> None:
         with pytest.raises(NotInReview):
             publishing.publish(version=shop.draft(shop.common, grants={"email-limit": 900}), **by_paul)
 
     def test_not_who_drafted_it(self, shop: Shop, by_paul: dict[str, Any]) -> None:
-        with pytest.raises(SecondPairOfEyesNeeded, match="Paul Publisher worked on common"):
-            publishing.publish(version=self.in_review(shop, by_paul), **by_paul)
+        draft = self.in_review(shop, by_paul)
+        for step in (publishing.approve, publishing.publish):
+            with pytest.raises(SecondPairOfEyesNeeded, match="Paul Publisher worked on common"):
+                step(version=draft, **by_paul)
 
     def test_not_who_edited_it(self, shop: Shop, by_pia: dict[str, Any], by_paul: dict[str, Any]) -> None:
         draft = self.in_review(shop, by_pia)
         drafting.update_draft(version=draft, changelog="More mail for all.", **by_paul)
         draft = drafting.submit(version=draft, **by_pia)
-        with pytest.raises(SecondPairOfEyesNeeded):
+        for step in (publishing.approve, publishing.publish):
+            with pytest.raises(SecondPairOfEyesNeeded):
+                step(version=draft, **by_paul)
+
+    def test_not_who_edited_it_though_somebody_else_approved(
+        self, shop: Shop, by_pia: dict[str, Any], by_paul: dict[str, Any], by_petra: dict[str, Any]
+    ) -> None:
+        draft = self.in_review(shop, by_pia)
+        drafting.update_draft(version=draft, changelog="More mail for all.", **by_paul)
+        draft = drafting.submit(version=draft, **by_pia)
+        draft = publishing.approve(version=draft, **by_petra)
+        with pytest.raises(SecondPairOfEyesNeeded, match="must publish it"):
             publishing.publish(version=draft, **by_paul)
+        assert publishing.publish(version=draft, **by_petra).approved_by == by_petra["actor"].account
+
+    def test_not_as_approved_before_four_eyes_were_on(
+        self, shop: Shop, by_pia: dict[str, Any], by_paul: dict[str, Any], settings: Any
+    ) -> None:
+        settings.FOUR_EYES = False
+        draft = publishing.approve(version=self.in_review(shop, by_pia), **by_pia)
+        settings.FOUR_EYES = True
+        with pytest.raises(SecondPairOfEyesNeeded, match="Pia Product worked on common, so somebody else must approve"):
+            publishing.publish(version=draft, **by_paul)
+
+    @pytest.mark.parametrize("row", ["plan", "feature", "choice", "module"])
+    def test_not_who_changed_what_it_comes_with(
+        self, row: str, shop: Shop, by_pia: dict[str, Any], by_paul: dict[str, Any]
+    ) -> None:
+        rows: dict[str, Any] = {
+            "plan": Offer.objects.get(code="common"),
+            "feature": Feature.objects.get(code="email-limit"),
+            "choice": LevelChoice.objects.get(code="default-charts"),
+            "module": Module.objects.get(name="web"),
+        }
+        words = "description" if row in {"plan", "module"} else "name"
+        setattr(rows[row], words, "Other words")
+        draft = self.in_review(shop, by_pia)
+        save_row(row=rows[row], actor=by_paul["actor"], at=NOON + timedelta(seconds=1))
+        later = {"actor": by_paul["actor"], "at": NOON + timedelta(seconds=2)}
+        for step in (publishing.approve, publishing.publish):
+            with pytest.raises(SecondPairOfEyesNeeded):
+                step(version=draft, **later)
+
+    def test_but_who_changed_something_else(self, shop: Shop, by_pia: dict[str, Any], by_paul: dict[str, Any]) -> None:
+        quotes = Feature.objects.get(code="quotes")
+        quotes.name = "Offers"
+        save_row(row=quotes, actor=by_paul["actor"], at=NOON + timedelta(seconds=1))
+        draft = publishing.approve(version=self.in_review(shop, by_pia), **by_paul)
+        assert publishing.publish(version=draft, **by_paul).number == 2
 
     def test_not_nobody_in_particular(self, shop: Shop, by_pia: dict[str, Any]) -> None:
         with pytest.raises(SecondPairOfEyesNeeded):
-            publishing.publish(version=self.in_review(shop, by_pia), actor=SYSTEM, at=NOON)
+            publishing.approve(version=self.in_review(shop, by_pia), actor=SYSTEM, at=NOON)
 
     def test_after_a_publication_one_starts_afresh(
         self, shop: Shop, by_pia: dict[str, Any], by_paul: dict[str, Any]
@@ -398,7 +475,8 @@ class TestFourEyes:
         publishing.publish(version=draft, four_eyes=False, **by_pia)
         draft = drafting.draft_from(offer=shop.common, **by_pia)
         draft = drafting.update_draft(version=draft, changelog="Again.", **by_pia)
-        assert publishing.publish(version=drafting.submit(version=draft, **by_pia), **by_paul).number == 3
+        draft = publishing.approve(version=drafting.submit(version=draft, **by_pia), **by_paul)
+        assert publishing.publish(version=draft, **by_paul).number == 3
 
 
 class TestRetiring:

@@ -22,7 +22,8 @@ LATER = NOON + timedelta(days=1)
 
 
 def trail(action: str) -> AuditEvent:
-    return AuditEvent.objects.get(action=action)
+    event: AuditEvent = AuditEvent.objects.get(action=action)
+    return event
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -72,3 +73,14 @@ def test_it_outlives_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) ->
     finally:
         signal.signal(signal.SIGTERM, before)
     assert len(looks) == 3
+
+
+def failing_step(*, now: object, is_stopping: object) -> None:
+    raise RuntimeError("something is wrong with it")
+
+
+def test_a_step_that_fails_holds_up_no_mail(settings: Any) -> None:
+    settings.WORKER_STEPS = {f"{__name__}.failing_step": 1}
+    enqueue(topic="mail", payload={"to": ["a@b.example"], "subject": "s", "text": "t"}, at=timezone.now())
+    call_command("worker", "--once")
+    assert len(mail.outbox) == 1

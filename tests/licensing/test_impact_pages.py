@@ -35,18 +35,21 @@ def pia(market: Market) -> Client:
 
 def test_a_product_manager_asks_watches_and_reads(pia: Client, version: Version) -> None:
     assert "Look at its impact" in pia.get("/impact/").text
-    waiting = pia.post("/impact/", {"version": version.pk}, follow=True)
+    waiting = pia.post("/impact/", {"draft": version.pk}, follow=True)
     assert "Customers looked at: 0 of 1" in waiting.text
     report = ImpactReport.objects.get()
     assert deliver_due(now=report.at) == 1
     done = pia.get(f"/impact/{report.pk}/")
-    assert "1 worse off" in done.text
+    assert "3 worse off" in done.text
     assert [row.code for row in done.context["table"].page] == ["quotes"]
     customers = pia.get(f"/impact/{report.pk}/customers/")
     assert [row.customer.code for row in customers.context["table"].page] == ["fjordlys"]
-    assert "No customer is concerned." in pia.get(f"/impact/{report.pk}/customers/", {"only": "problems"}).text
+    assert "Nothing matches" in pia.get(f"/impact/{report.pk}/customers/", {"only": "problems"}).text
+    assert "Nothing is in the way" in pia.get(f"/impact/{report.pk}/problems/").text
+    one = pia.get(f"/impact/{report.pk}/customers/fjordlys/")
+    assert "lost: 3" in one.text
     download = pia.get(f"/impact/{report.pk}/", {"format": "csv"})
-    assert b"Quotes,0,0,0,1" in b"".join(download.streaming_content)
+    assert b"Quotes,0,0,0,3" in b"".join(download.streaming_content)
     assert f'href="/impact/{report.pk}/"' in pia.get("/impact/").text
 
 
@@ -56,16 +59,16 @@ def test_it_is_for_those_who_work_on_plans_or_look_after_customers(fjordlys: Tow
     kari = member(fjordlys, Membership.Role.ADMIN, "Kari Nordmann")
     for client in (visitor(name="Aud Auditor", roles=["auditor"]), kari):
         assert client.get("/impact/").status_code == 403
-        assert client.post("/impact/", {"version": version.pk}).status_code == 403
+        assert client.post("/impact/", {"draft": version.pk}).status_code == 403
     assert Client().get("/impact/")["Location"] == "/account/login/?next=/impact/"
 
 
 def test_nonsense_is_not_there_and_a_bad_draft_says_why(pia: Client, market: Market) -> None:
     for nonsense in ("", "x", "9" * 30, "0"):
-        assert pia.post("/impact/", {"version": nonsense}).status_code == 404
+        assert pia.post("/impact/", {"draft": nonsense}).status_code == 404
     assert pia.get("/impact/12345/").status_code == 404
 
     unsaid = drafting.draft_from(offer=market.chat, actor=SYSTEM, at=hours(3))
-    answer = pia.post("/impact/", {"version": unsaid.pk})
+    answer = pia.post("/impact/", {"draft": unsaid.pk})
     assert answer.status_code == 409
     assert "Mend the draft, then look at its impact again." in answer.text

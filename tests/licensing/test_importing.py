@@ -25,10 +25,10 @@ from licensing.package_form import HEADER, ROW, PackageForm, RowForm, spelled
 from licensing.package_rules import faults_of
 from licensing.package_xml import parse_package, write_package
 from licensing.recorded import SEALED, document_of, form_of
+from licensing.services.activation import activate_package
 from licensing.services.demo import TEN_PLANS
 from licensing.services.importing import import_package
 from licensing.services.keys import register_key, retire_key
-from licensing.services.packages import activate_package
 from licensing.services.removing import remove_license
 from licensing.signing import sign_package
 from tests.factories.catalog import FeatureFactory, LevelFactory, ModuleFactory

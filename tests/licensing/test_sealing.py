@@ -19,7 +19,7 @@ from licensing.errors import ModuleNotInPackage, NoSigningKey, PackageDamaged
 from licensing.models import ModuleLicense, OwnerKey, Package, PackageSeal
 from licensing.own_key import own_key, write_new_key
 from licensing.recorded import SEALED, document_of, examine_recorded
-from licensing.services.packages import activate_package
+from licensing.services.activation import activate_package
 from licensing.services.sealing import seal_earlier, verify_all
 from tests.factories.customers import api_with
 from tests.licensing.market import Town, hours

@@ -14,7 +14,7 @@ from customers.outbox import deliver_due
 from licensing.errors import ItemsRefused, NothingToActivate, WouldNotFit
 from licensing.extra_info import is_user_plan, parse_set
 from licensing.models import ModuleLicense, Package, Subscription
-from licensing.services.packages import activate_package
+from licensing.services.activation import activate_package
 from licensing.services.subscriptions import subscribe
 from tests.factories.customers import AccountFactory, MembershipFactory
 from tests.licensing.market import Market, Town, hours

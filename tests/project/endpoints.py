@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.urls import URLResolver, get_resolver
 
 from customers.models import Customer
+from licensing.models import Migration
 from tests.licensing.market import Market, Town, hours
 from tests.licensing.partners import Partner
 
@@ -18,8 +19,10 @@ WORLD: Final = {
     "user": "ola",
     "feature": "quotes",
     "module": "ten-sales-premium",
+    "offer": "sales-premium",
     "number": "1",
     "owner": "ACME",
+    "migration": "4711",
     "catalog/solutions": "sales",
     "catalog/features": "quotes",
     "catalog/modules": "sale-cal",
@@ -30,11 +33,15 @@ WORLD: Final = {
 
 def open_world() -> Customer:
     """Writes what WORLD names; returns Fjordlys."""
-    Market()
+    market = Market()
     town = Town("fjordlys")
     town.buys(sales_premium=3, at=hours(1))
     town.gives("ola", "ten-sales-premium", at=hours(2))
     Partner().issues_to(town, at=hours(3))
+    target = market.sales_premium.versions.get()
+    Migration.objects.create(
+        pk=WORLD["migration"], offer=target.offer, target=target, reason="Newer", proposed_at=hours(3)
+    )
     return town.customer
 
 

@@ -11,12 +11,17 @@ from random import Random
 import pytest
 from django.db import connection
 
+from catalog.document import Source, parse
+from scripts.bench.activations import Activation
+from scripts.bench.catalogs import OWNER, PLANS, catalog, edited
+from scripts.bench.filing import Files
+from scripts.bench.impact import ImpactRun, Impacts
 from scripts.bench.lines import GOALS, LINES, Goal, Run, figures_of, ratio
 from scripts.bench.lists import Pages
 from scripts.bench.load import Sample
 from scripts.bench.options import Options
 from scripts.bench.population import MIXES, Population
-from scripts.bench.reporting import lists
+from scripts.bench.reporting import files, impact, lists
 
 ROOT = Path(__file__).resolve().parents[2]
 MET, MISSED, NOTHING_MEASURED = 0, 1, 2
@@ -58,6 +63,16 @@ def test_a_whole_run_of_200_users(tmp_path: Path) -> None:
 
     assert all(times["few_ms"] > 0 and times["many_ms"] > 0 for times in report["lists"].values())
     assert min(report["page_bytes"].values()) > 500
+    assert report["impact"]["large"]["users"] > report["impact"]["small"]["users"] > 0
+    assert report["impact"]["large"]["seconds"] > 0
+    assert report["catalog_file"]["features"] == 200
+    for taken in report["catalog_file"]["seconds"].values():
+        assert 0 < taken["yaml"] < taken["everything"]
+
+    activation = report["activation"]
+    assert (activation["items"], activation["users"]) == (12, 200)
+    assert activation["statements"] == activation["few_statements"] > 0
+    assert activation["seconds"] > 0
 
     missed = sum(not goal["is_met"] for goal in report["goals"].values())
     assert list(report["goals"]) == [goal.code for goal in GOALS]
@@ -158,6 +173,15 @@ def test_figures_are_medians_in_milliseconds() -> None:
 
 
 NO_PAGES = Pages(1, 2, {}, {})
+NO_ACTIVATION = Activation(12, 200, 0.0, 0, 0, 0, 0)
+NO_IMPACTS = Impacts(ImpactRun(1, 2_000, 0.5, 90), ImpactRun(1, 200, 0.25, 90))
+NO_FILES = Files(1, {})
+NOTHING_ELSE = {"pages": NO_PAGES, "impacts": NO_IMPACTS, "files": NO_FILES, "activation": NO_ACTIVATION}
+
+
+def test_an_impact_is_told_per_second_and_beside_the_small_crowd() -> None:
+    assert (NO_IMPACTS.ratio, NO_IMPACTS.large.per_second, NO_IMPACTS.large.seconds_per_100k) == (2, 4000, 25)
+    assert "customers of many users               2,000      0.50     4,000    90     2.00" in impact(NO_IMPACTS)
 
 
 def test_a_list_is_as_good_as_its_worst_case() -> None:
@@ -168,10 +192,29 @@ def test_a_list_is_as_good_as_its_worst_case() -> None:
 
 def test_a_goal_is_met_from_its_bound_on() -> None:
     goal = Goal("memory", "memory, MB", lambda run: run.client_mb, most=500)
-    assert goal.judged(Run([], {}, 500, NO_PAGES)).is_met
-    assert not goal.judged(Run([], {}, 501, NO_PAGES)).is_met
+    assert goal.judged(Run([], {}, 500, **NOTHING_ELSE)).is_met
+    assert not goal.judged(Run([], {}, 501, **NOTHING_ELSE)).is_met
     exact = Goal("statements", "statements", lambda run: run.statements["read"], least=1, most=1)
-    assert [exact.judged(Run([], {"read": n}, 0, NO_PAGES)).is_met for n in (0, 1, 2)] == [False, True, False]
+    assert [exact.judged(Run([], {"read": n}, 0, **NOTHING_ELSE)).is_met for n in (0, 1, 2)] == [False, True, False]
+
+
+def test_a_plan_is_as_slow_as_on_the_slower_database() -> None:
+    quick = {"yaml": 0.5, "nothing": 1.0, "everything": 2.0}
+    found = Files(5000, {"PostgreSQL": quick, "SQLite": quick | {"everything": 3.0}})
+    assert found.worst_plan == 6
+    rows = files(found).splitlines()
+    assert [row.split() for row in rows[1:]] == [
+        ["PostgreSQL", "0.50", "1.00", "2.00", "4.0", "2,500"],
+        ["SQLite", "0.50", "1.00", "3.00", "6.0", "1,667"],
+    ]
+
+
+def test_a_large_catalog_has_as_many_features_and_plans_as_it_says() -> None:
+    document = parse([Source("file.yaml", catalog(200))], own_owner=OWNER)
+    news = parse([Source("file.yaml", edited(catalog(200)))], own_owner=OWNER)
+    assert (len(document.features), len(document.plans)) == (200, PLANS)
+    assert {feature.kind for feature in document.features} == {"switch", "limit", "level"}
+    assert [old.code for old, new in zip(document.plans, news.plans, strict=True) if old != new] == ["common"]
 
 
 def test_the_goals_are_those_that_were_promised() -> None:
@@ -184,5 +227,10 @@ def test_the_goals_are_those_that_were_promised() -> None:
         "lists": (None, 3),
         "page_kb": (None, 60),
         "verify_ms": (None, 5),
+        "activation_s": (None, 5),
+        "activation_statements": (0, 0),
+        "activation_mb": (None, 200),
+        "impact": (None, 10),
+        "plan_to_yaml": (None, 25),
         "client_mb": (None, 500),
     }

@@ -56,11 +56,17 @@ def row(**unlike: int) -> dict[str, int]:
 
 # Another customer's object is 404, not 403.
 _OF_A_CUSTOMER: Final = {"admin_of_another_customer": 404, "key_bound_to_another": 404}
+_TRUSTED: Final = ("customer_success", "superuser", "key", "key_bound_to_the_customer")
+_CONTRACT: Final = _OF_A_CUSTOMER | dict.fromkeys(("product_manager", "publisher", "auditor", "admin", "viewer"), 403)
+_OF_NO_CUSTOMER: Final = dict.fromkeys(
+    ("admin", "viewer", "admin_of_another_customer", "key_bound_to_the_customer", "key_bound_to_another"), 403
+)
 _SEATS: Final = _OF_A_CUSTOMER | {"product_manager": 403, "publisher": 403}
 _NOT_THEIRS_TO_WRITE: Final = dict.fromkeys(("product_manager", "publisher", "auditor", "admin", "viewer"), 403)
 
 TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     # The published catalog is for everybody who comes with a role.
+    "GET catalog/compare/": row(),
     "GET catalog/solutions/": row(),
     "GET catalog/solutions/{code}/": row(),
     "GET catalog/features/": row(),
@@ -71,6 +77,10 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "GET catalog/plans/{code}/": row(),
     "GET catalog/add-ons/": row(),
     "GET catalog/add-ons/{code}/": row(),
+    # A migration is about many customers, so it is for callers who read all of them.
+    "GET migrations/": row(**_OF_NO_CUSTOMER),
+    "GET migrations/{migration}/": row(**_OF_NO_CUSTOMER),
+    "GET migrations/{migration}/customers/": row(**_OF_NO_CUSTOMER),
     # The list shows each caller only what it may see (tests/customers/test_api.py).
     "GET customers/": row(),
     "GET customers/{customer}/": row(**_OF_A_CUSTOMER),
@@ -92,6 +102,22 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "GET customers/{customer}/entitlements/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/entitlements/{feature}/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/entitlements/{feature}/?explain=true": row(**_OF_A_CUSTOMER, publisher=403),
+    # Without a body a write is refused for what it lacks, not for who asks.
+    "GET customers/{customer}/subscription/": row(**_OF_A_CUSTOMER),
+    "PUT customers/{customer}/subscription/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 400)),
+    "POST customers/{customer}/subscription/cancel/": row(**_CONTRACT),
+    "POST customers/{customer}/subscription/resume/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 409)),
+    "GET customers/{customer}/items/": row(**_OF_A_CUSTOMER),
+    "POST customers/{customer}/items/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 400)),
+    "PATCH customers/{customer}/items/{offer}/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 400)),
+    "DELETE customers/{customer}/items/{offer}/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 409)),
+    "POST customers/{customer}/packages/{number}/activate/": row(
+        **_SEATS, auditor=403, viewer=403, admin=409, **dict.fromkeys(_TRUSTED, 409)
+    ),
+    "GET customers/{customer}/packages/{number}/superfluous/": row(**_SEATS),
+    "POST customers/{customer}/packages/{number}/superfluous/": row(
+        **_SEATS, auditor=403, viewer=403, admin=400, **dict.fromkeys(_TRUSTED, 400)
+    ),
     "GET customers/{customer}/users/{user}/entitlements/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/{user}/entitlements/{feature}/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/{user}/entitlements/{feature}/?explain=true": row(**_OF_A_CUSTOMER, publisher=403),

@@ -3,6 +3,8 @@
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from catalog.services.commenting import comment
+from catalog.services.publishing import publish
 from customers.actor import Actor
 from customers.models import Account
 from customers.protection import Protection
@@ -17,6 +19,7 @@ ANY = "id = id"
 EDITS = {
     "catalog_feature": "kind = 'limit'",
     "catalog_grant": ANY,
+    "catalog_versioncomment": ANY,
     "catalog_version": "changelog = 'nothing new'",
     "catalog_version_editors": ANY,
     "catalog_versionfeature": ANY,
@@ -70,7 +73,9 @@ def busy_house(pia: Account) -> None:
     by_pia = Actor(account=pia)
     market = Market()
     needy = AddOnFactory(code="needy")
-    market.publish(needy, by=by_pia, grants={"chat": True}, needs=["sales-premium"])
+    said = {"grants": {"chat": True}, "needs": ["sales-premium"]}
+    comment(version=market.draft(needy, by=by_pia, **said), text="Who needs this?", actor=by_pia, at=hours(0))
+    publish(version=needy.versions.get(), actor=by_pia, at=hours(0), four_eyes=False)
     town = Town(actor=by_pia)
     town.buys(sales_premium=2, at=hours(1))
     town.gives("ola", "ten-sales-premium", at=hours(2))

@@ -14,6 +14,8 @@ from customers.models import Account
 from tests.licensing.market import Market, Town, hours
 
 BUDGET = 40 * 1024
+# A page that is an editor by nature has files of its own beside: the matrix is edited like a spreadsheet.
+EDITOR_BUDGET = BUDGET + 52 * 1024
 ASSET = re.compile(r'(?:href|src)="/static/(?P<path>(?:css|js)/[^"]+)"')
 
 
@@ -31,29 +33,40 @@ def root_client(db: Any, root: Account) -> Client:
     [
         "/",
         "/plans/",
+        "/catalog/compatibility/",
+        "/catalog/files/",
+        "/catalog/matrix/",
         "/portal/",
         "/portal/fjordlys/",
+        "/portal/fjordlys/subscription/",
         "/portal/fjordlys/users/",
         "/portal/fjordlys/users/ola/",
         "/figures/",
+        "/audit/",
+        "/catalog/",
         "/account/",
         "/styleguide/",
         "/admin/",
         "/admin/catalog/plan/",
         "/admin/catalog/feature/add/",
+        "/admin/catalog/version/compare/sales-premium/",
     ],
 )
 def test_styles_and_scripts_of_ours_stay_light(page: str, root_client: Client) -> None:
     loaded = {match["path"] for match in ASSET.finditer(root_client.get(page).text)}
     assert {"css/tokens.css", "js/app.js"} <= loaded
     sizes = {path: Path(str(finders.find(path))).stat().st_size for path in loaded}
-    assert sum(sizes.values()) < BUDGET, sizes
+    budget = EDITOR_BUDGET if page == "/catalog/matrix/" else BUDGET
+    assert sum(sizes.values()) < budget, sizes
 
 
 def test_pages_load_every_style_and_script_there_is(root_client: Client) -> None:
     """What no page loads has no place here."""
     static = Path(__file__).resolve().parents[2] / "static"
     ours = {str(path.relative_to(static)) for path in static.glob("*/*") if path.suffix in {".css", ".js"}}
-    pages = ["/portal/fjordlys/", "/portal/fjordlys/users/", "/plans/", "/styleguide/", "/admin/catalog/feature/add/"]
+    pages = ["/portal/fjordlys/", "/portal/fjordlys/subscription/", "/portal/fjordlys/users/", "/plans/"]
+    pages += ["/catalog/matrix/", "/styleguide/"]
+    pages += ["/catalog/compatibility/", "/catalog/files/", "/audit/", "/admin/catalog/feature/add/"]
+    pages += ["/admin/catalog/plan/", "/admin/catalog/version/compare/sales-premium/"]
     loaded = {match["path"] for page in pages for match in ASSET.finditer(root_client.get(page).text)}
     assert loaded == ours

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
-from json import dumps
 from os import environ
 from pathlib import Path
 from typing import Any, Final
@@ -26,11 +26,22 @@ from customers.actor import SYSTEM, Actor
 from customers.errors import Refusal
 from customers.models import Account
 
+FAULTS: Final = 1  # what every command ends with that could not do what it was asked to
 CHANGES: Final = 2  # what `plan` ends with when there is something to do
 
 
 class Command(BaseCommand):
     help = "The plan catalog as YAML files."
+    has_changes = False
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Ends with 1 for arguments that make no sense, where others end with 2: here that says *changes*."""
+        try:
+            super().run_from_argv(argv)
+        except SystemExit as end:
+            if end.code == CHANGES and not self.has_changes:
+                sys.exit(FAULTS)
+            raise
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         subcommands = parser.add_subparsers(dest="subcommand", required=True, metavar="COMMAND")
@@ -45,7 +56,7 @@ class Command(BaseCommand):
             nargs="?",
             type=Path,
             metavar="PATH",
-            help="A file, or a folder to divide it in; else it is printed.",
+            help="A file (*.yaml), or a folder to divide it in; else it is printed.",
         )
         parser.add_argument("--drafts", action="store_true", help="As the drafts say, where there are any.")
         parser.set_defaults(run=self.export)
@@ -89,12 +100,17 @@ class Command(BaseCommand):
     def export(self, *, path: Path | None, drafts: bool, **_: Any) -> None:
         if path is None:
             self.stdout.write(export_text(drafts=drafts), ending="")
-        elif path.is_dir():
-            self._export_files(path, export_files(drafts=drafts))
-        else:
-            path.write_text(export_text(drafts=drafts), encoding="utf-8")
+            return
+        try:
+            if path.is_dir() or not (path.exists() or path.suffix):
+                self._export_files(path, export_files(drafts=drafts))
+            else:
+                path.write_text(export_text(drafts=drafts), encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"{error.filename} can't be written: {error.strerror}.") from error
 
     def _export_files(self, folder: Path, files: dict[str, str]) -> None:
+        folder.mkdir(exist_ok=True)
         others = sorted(file.name for file in folder.iterdir() if file.suffix in (".yaml", ".yml"))
         stale = [name for name in others if name not in files]
         if stale:
@@ -107,15 +123,20 @@ class Command(BaseCommand):
         plan = plan_document(read_catalog(paths), at=timezone.now())
         is_done = plan.is_published if publish else plan.is_empty
         if json:
-            self.stdout.write(dumps({"is_empty": is_done, **plan.as_json()}, indent=2, ensure_ascii=False, default=str))
+            self.stdout.write(plan.as_text(indent=2, is_empty=is_done))
         else:
-            colour = self.stdout.isatty() and not (options["no_color"] or environ.get("NO_COLOR"))
-            for line in lines_of(plan, colour=colour):
+            for line in lines_of(plan, colour=self._is_coloured(options)):
                 self.stdout.write(line)
             if is_done:
                 self.stdout.write("The catalog says all that already: nothing to do.")
         if not is_done:
+            self.has_changes = True
             sys.exit(CHANGES)
+
+    def _is_coloured(self, options: Mapping[str, Any]) -> bool:
+        """Whether to colour: on a terminal, unless --no-color or NO_COLOR say no; anywhere with --force-color."""
+        is_wanted = self.stdout.isatty() and not options["no_color"] and not environ.get("NO_COLOR")
+        return bool(options["force_color"] or is_wanted)
 
     def apply(
         self, *, paths: list[Path], publish: bool, changelog: str, email: str, as_of: datetime | None, **_: Any

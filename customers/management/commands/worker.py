@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
+from django.conf import settings
 from django.core.management import BaseCommand, call_command
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from customers.idempotency import prune_idempotency
 from customers.outbox import deliver_next
@@ -29,7 +31,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stopping = threading.Event()
+        self.stepped: dict[str, datetime] = {}
         if options["once"]:
+            self._step(timezone.now())
             self._deliver()
             self._tidy(timezone.now())
             return
@@ -43,6 +47,7 @@ class Command(BaseCommand):
             now = timezone.now()
             close_old_connections()
             try:
+                self._step(now)
                 self._deliver()
                 if tidied is None or now - tidied >= TIDY_EVERY:
                     self._tidy(now)
@@ -55,6 +60,19 @@ class Command(BaseCommand):
     def _deliver(self) -> None:
         while not self.stopping.is_set() and deliver_next(now=timezone.now()):
             pass
+
+    def _step(self, now: datetime) -> None:
+        """Does what else is due, as `WORKER_STEPS` says."""
+        for name, seconds in settings.WORKER_STEPS.items():
+            last = self.stepped.get(name)
+            if last is None or now - last >= timedelta(seconds=seconds):
+                self.stepped[name] = now
+                try:
+                    import_string(name)(now=now, is_stopping=self.stopping.is_set)
+                except DatabaseError:
+                    raise
+                except Exception:  # whatever is wrong with one step, the mail must go out
+                    _LOG.exception("worker_step_failed", step=name)
 
     def _tidy(self, now: datetime) -> None:
         prune_idempotency(now=now)

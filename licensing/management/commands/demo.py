@@ -12,12 +12,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from customers.actor import SYSTEM
+from customers.actor import SYSTEM, Actor
 from customers.api_keys import find_key
 from customers.models import Account, ApiClient, Customer, Membership
 from customers.scopes import SCOPES
 from customers.services import accounts, keys, members
 from licensing.services.demo import make_demo_customers, map_ten_plans
+from licensing.services.demo_migrations import make_demo_migrations
 
 STAFF = {
     "product_manager": ("pia@planarium.example", "Pia Product"),
@@ -51,6 +52,7 @@ class Command(BaseCommand):
             "api_key": _api_key(known.get("api_key", "")),
             "logins": _logins(known.get("logins", {})),
         }
+        make_demo_migrations(proposer=_actor("product_manager"), runner=_actor("customer_success"), at=timezone.now())
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(told, indent=2) + "\n")
         path.chmod(0o600)
@@ -62,6 +64,10 @@ class Command(BaseCommand):
         self.stdout.write(f"  API key     {told['api_key']}\n\n")
         for role, login in told["logins"].items():
             self.stdout.write(f"  {role.replace('_', ' '):<18}{login['email']:<28}{login['password']}\n")
+
+
+def _actor(role: str) -> Actor:
+    return Actor(account=Account.objects.filter(email=STAFF[role][0]).first())
 
 
 def _known(path: Path) -> dict[str, Any]:

@@ -59,7 +59,7 @@ NOW = refuse(
 class Migration(migrations.Migration):
     dependencies = [
         ("catalog", "0003_approval"),
-        ("licensing", "0004_impact"),
+        ("licensing", "0031_due"),
     ]
 
     operations = [

@@ -1,0 +1,113 @@
+"""Writes who held what before and after: every change of seats is one change set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db.models import Max
+
+from catalog.models import Owner
+from customers.audit import Event, record_all
+from customers.models import CustomerUser
+from licensing.facts import owner_of
+from licensing.models import ChangeSet, ChangeSetRow, Seat
+from licensing.services.ledger import Commit
+from licensing.services.periods import BATCH, rewrite_users
+
+
+@dataclass(frozen=True, slots=True)
+class UserOutcome:
+    user: CustomerUser
+    before: frozenset[str]
+    after: frozenset[str]
+
+    @property
+    def assigned(self) -> list[str]:
+        return sorted(self.after - self.before)
+
+    @property
+    def released(self) -> list[str]:
+        return sorted(self.before - self.after)
+
+
+def write_outcomes(
+    commit: Commit,
+    outcomes: Iterable[UserOutcome],
+    held: Mapping[int, Mapping[str, Seat]],
+    reason: str,
+    *,
+    was_planned: bool = False,
+) -> ChangeSet | None:
+    """Writes what changed as one change set: seats, trail, periods, revision. None where nothing changed.
+
+    What `was_planned` has its periods already.
+    """
+    changed = [outcome for outcome in outcomes if outcome.before != outcome.after]
+    if not changed:
+        return None
+    last = ChangeSet.objects.filter(customer=commit.customer).aggregate(last=Max("number"))["last"] or 0
+    change_set = ChangeSet.objects.create(
+        customer=commit.customer,
+        number=last + 1,
+        at=commit.at,
+        account=commit.actor.account,
+        client=commit.actor.client,
+        actor=commit.actor.label,
+        reason=reason,
+        revision=commit.changed(),
+    )
+    ChangeSetRow.objects.bulk_create(
+        [
+            ChangeSetRow(
+                customer=commit.customer,
+                change_set=change_set,
+                user=o.user,
+                before=sorted(o.before),
+                after=sorted(o.after),
+            )
+            for o in changed
+        ],
+        batch_size=BATCH,
+    )
+    ended = [held[o.user.pk][module].pk for o in changed for module in o.released]
+    for start in range(0, len(ended), BATCH):
+        Seat.objects.filter(pk__in=ended[start : start + BATCH]).update(
+            released_at=commit.at, released_in=change_set, leaves_at=None
+        )
+    owners = {
+        owner.code: owner for owner in Owner.objects.filter(code__in={owner_of(m) for o in changed for m in o.after})
+    }
+    Seat.objects.bulk_create(
+        [
+            Seat(
+                customer=commit.customer,
+                user=o.user,
+                owner=owners[owner_of(module)],
+                module_name=module.partition(".")[2],
+                assigned_at=commit.at,
+                assigned_in=change_set,
+            )
+            for o in changed
+            for module in o.assigned
+        ],
+        batch_size=BATCH,
+    )
+    if not was_planned:
+        rewrite_users(commit, [o.user for o in changed])
+    events = [
+        Event(
+            "seats.changed",
+            "seats",
+            known_as(o.user),
+            {"seats": [sorted(o.before), sorted(o.after)], "change_set": change_set.number},
+        )
+        for o in changed
+    ]
+    record_all(actor=commit.actor, events=events, customer=commit.customer, reason=reason, at=commit.at)
+    return change_set
+
+
+def known_as(user: CustomerUser) -> str:
+    """Returns the name under which the audit trail knows a user; their customer is to be at hand."""
+    return f"{user.customer.code}/{user.code}"

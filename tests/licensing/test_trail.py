@@ -1,0 +1,397 @@
+"""Every service that changes something leaves its event: who, when, what, from, to, and why. Rule T-1.
+
+A new service with an `actor` fails here until it has a row in `ACTS` or a reason in `NO_CHANGE`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any, Final
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.test import Client
+
+import catalog.services
+import customers.services
+import licensing.services
+from catalog.document import CatalogDocument
+from catalog.models import Feature, Offer, Solution, Version
+from catalog.services import applying, commenting, documents, drafting, editing, planning, publishing, rebasing
+from customers.actor import Actor
+from customers.errors import Refusal
+from customers.models import Account, AuditEvent, Membership
+from customers.services import accounts, keys, members
+from customers.services import customers as customer_rows
+from licensing.facts import Mode
+from licensing.services import activation, onboarding, overrides, people, seats, subscriptions
+from tests.factories.catalog import draft, published
+from tests.factories.customers import AccountFactory
+from tests.licensing.market import Market, Town, hours
+
+# What takes an actor and changes nothing that a trail is for.
+NO_CHANGE: Final = {
+    "licensing.services.commit.customer_commit": "the frame of every write at a customer",
+    "licensing.services.impacting.request_impact": "asks for a report; nobody's data changes",
+    "licensing.services.demo.make_demo_customers": "calls the others",
+    "catalog.services.drafting.record_edit": "the record itself",
+    "catalog.services.trail.audit": "the record itself",
+}
+
+
+class World:
+    """Pia does it all, at eight o'clock in the evening, for a reason where one can be given."""
+
+    def __init__(self, market: Market, pia: Account) -> None:
+        self.market, self.pia, self.by = market, pia, Actor(account=pia)
+        self.who: dict[str, Any] = {"actor": self.by, "at": hours(8)}
+        self.offer = market.chat
+
+    @property
+    def draft(self) -> Version:
+        found: Version = draft(self.offer, grants={"chat": True}, max_quantity=1)
+        return found
+
+    @property
+    def submitted(self) -> Version:
+        return drafting.submit(version=self.draft, actor=Actor(), at=hours(1))
+
+    @property
+    def town(self) -> Town:
+        town = Town("tindra")
+        town.buys(sales_premium=2, at=hours(1))
+        return town
+
+    def at_town(self, act: Callable[..., Any], **how: Any) -> Any:
+        return act(customer=self.town.customer, **self.who, **how)
+
+    @property
+    def behind(self) -> Version:
+        """A draft whose base has been superseded."""
+        begun = self.draft
+        Version.objects.filter(pk=begun.pk).update(base=None)
+        found: Version = Version.objects.get(pk=begun.pk)
+        return found
+
+    @property
+    def document(self) -> CatalogDocument:
+        text = b"planarium-catalog: 1\nsolutions:\n  juggling:\n    name: Juggling\n"
+        return documents.read_contents([("more.yaml", text)])
+
+
+def _override(w: World) -> Any:
+    town = w.town
+    granted = overrides.grant_override(
+        customer=town.customer, actor=Actor(), feature="quotes", mode=Mode.DENY, reason="Audit", at=hours(2)
+    )
+    return overrides.end_override(customer=town.customer, override=granted, **w.who)
+
+
+def _package(w: World) -> Any:
+    town = w.town
+    for person in ("ola", "ida"):
+        town.gives(person, "ten-sales-premium", at=hours(2))
+    town.buys(sales_premium=1, at=hours(3))
+    town.takes("ida", "ten-sales-premium", at=hours(4))
+    return activation.activate_package(customer=town.customer, **w.who)
+
+
+def _superfluous(w: World) -> Any:
+    town = w.town
+    for person in ("ola", "ida"):
+        town.gives(person, "ten-sales-premium", at=hours(2))
+    town.buys(sales_premium=1, at=hours(3))
+    release = {"superoffice.ten-sales-premium": ["ida"]}
+    return activation.release_superfluous(customer=town.customer, release=release, **w.who)
+
+
+def _taken_back(w: World) -> Any:
+    town = w.town
+    items, due = {"sales-premium": 5}, hours(100)
+    subscriptions.change_items(customer=town.customer, actor=Actor(), items=items, due=due, at=hours(2))
+    return subscriptions.cancel_scheduled(customer=town.customer, **w.who)
+
+
+def _resumed(w: World) -> Any:
+    town = w.town
+    subscriptions.cancel_subscription(customer=town.customer, actor=Actor(), at=hours(2))
+    return subscriptions.resume_subscription(customer=town.customer, **w.who)
+
+
+def _moved(w: World) -> Any:
+    town = w.town
+    newer = published(w.market.sales_premium, at=hours(2), grants={"quotes": True}, includes=("sales-essentials",))
+    return subscriptions.move_to_version(customer=town.customer, version=newer, **w.who)
+
+
+def _second_step(w: World) -> Any:
+    step = Authenticator.objects.create(user=AccountFactory(name="Lost"), type="totp", data={})
+    return accounts.remove_second_step(second_step=step, **w.who)
+
+
+def _client() -> Any:
+    return keys.create_client(actor=Actor(), name="CRM", scopes=["catalog:read"], customer=None, at=hours(1))
+
+
+def _membership(w: World) -> Membership:
+    return members.add_member(
+        customer=w.town.customer, account=AccountFactory(name="Kari"), role="viewer", actor=Actor(), at=hours(2)
+    )
+
+
+def _renamed(w: World) -> Any:
+    feature = Feature.objects.get(code="quotes")
+    feature.name = "Offers"
+    return editing.save_row(row=feature, **w.who)
+
+
+def _key(w: World) -> Any:
+    key, _ = keys.issue_key(actor=Actor(), client=_client(), at=hours(1))
+    return keys.revoke_key(key=key, **w.who)
+
+
+# Service → what is done with it, and the event that tells: action, object, what it says.
+ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
+    "catalog.services.drafting.draft_from": (
+        lambda w: drafting.draft_from(offer=w.offer, **w.who),
+        *("draft.begun", "chat", "base"),
+    ),
+    "catalog.services.drafting.discard_draft": (
+        lambda w: drafting.discard_draft(version=w.draft, reason="No", **w.who),
+        *("draft.discarded", "chat", "base"),
+    ),
+    "catalog.services.drafting.submit": (
+        lambda w: drafting.submit(version=w.draft, comment="Please", **w.who),
+        *("draft.submitted", "chat", "state"),
+    ),
+    "catalog.services.drafting.send_back": (
+        lambda w: drafting.send_back(version=w.submitted, comment="No", **w.who),
+        *("draft.sent_back", "chat", "state"),
+    ),
+    "catalog.services.drafting.update_draft": (
+        lambda w: drafting.update_draft(version=w.draft, max_quantity=7, **w.who),
+        *("draft.edited", "chat", "max_quantity"),
+    ),
+    "catalog.services.drafting.set_grants": (
+        lambda w: drafting.set_grants(version=w.draft, grants={"quotes": True}, **w.who),
+        *("draft.edited", "chat", "grants.quotes"),
+    ),
+    "catalog.services.drafting.set_includes": (
+        lambda w: drafting.set_includes(version=w.draft, codes=["common"], **w.who),
+        *("draft.edited", "chat", "includes.common"),
+    ),
+    "catalog.services.drafting.set_extra_modules": (
+        lambda w: drafting.set_extra_modules(version=w.draft, names=["web"], **w.who),
+        *("draft.edited", "chat", "extra_modules.superoffice.web"),
+    ),
+    "catalog.services.drafting.set_rules": (
+        lambda w: drafting.set_rules(version=w.draft, needs=["sales-premium"], excludes=[], **w.who),
+        *("draft.edited", "chat", "rules.sales-premium"),
+    ),
+    "catalog.services.commenting.comment": (
+        lambda w: commenting.comment(version=w.draft, text="Why?", **w.who),
+        *("draft.commented", "chat", ""),
+    ),
+    "catalog.services.publishing.approve": (
+        lambda w: publishing.approve(version=w.submitted, comment="Yes", four_eyes=False, **w.who),
+        *("draft.approved", "chat", "digest"),
+    ),
+    "catalog.services.publishing.publish": (
+        lambda w: publishing.publish(version=w.draft, four_eyes=False, **w.who),
+        *("version.published", "chat", "version"),
+    ),
+    "catalog.services.publishing.retire": (
+        lambda w: publishing.retire(version=w.offer.versions.get(), reason="Old", **w.who),
+        *("version.retired", "chat", "state"),
+    ),
+    "catalog.services.rebasing.rebase": (
+        lambda w: rebasing.rebase(version=w.behind, choices={}, **w.who),
+        *("draft.rebased", "chat", "base"),
+    ),
+    "catalog.services.rebasing.keep_as_drafted": (
+        lambda w: rebasing.keep_as_drafted(version=w.behind, **w.who),
+        *("draft.rebased", "chat", "base"),
+    ),
+    "catalog.services.editing.save_row": (_renamed, *("feature.changed", "quotes", "name")),
+    "catalog.services.editing.delete_row": (
+        lambda w: editing.delete_row(row=Solution.objects.create(code="juggling", name="Juggling"), **w.who),
+        *("solution.deleted", "juggling", "name"),
+    ),
+    "catalog.services.editing.set_solutions": (
+        lambda w: editing.set_solutions(
+            offer=Offer.objects.get(code="chat"), solutions=Solution.objects.all(), **w.who
+        ),
+        *("addon.changed", "chat", "solutions"),
+    ),
+    "catalog.services.applying.apply_document": (
+        lambda w: applying.apply_document(w.document, publish=False, **w.who),
+        *("solution.created", "juggling", "name"),
+    ),
+    "catalog.services.planning.apply_planned": (
+        lambda w: planning.apply_planned(
+            w.document, expected=planning.plan_document(w.document, at=hours(8)).digest, **w.who
+        ),
+        *("solution.created", "juggling", "name"),
+    ),
+    "customers.services.accounts.create_account": (
+        lambda w: accounts.create_account(email="new@planarium.example", **w.who),
+        *("account.created", "new@planarium.example", ""),
+    ),
+    "customers.services.accounts.edit_account": (
+        lambda w: accounts.edit_account(
+            account=AccountFactory(name="Old"), email="old@planarium.example", name="New", is_active=True, **w.who
+        ),
+        *("account.edited", "old@planarium.example", "name"),
+    ),
+    "customers.services.accounts.set_staff_roles": (
+        lambda w: accounts.set_staff_roles(account=AccountFactory(name="Old"), roles=["auditor"], **w.who),
+        *("account.roles_set", "old@planarium.example", "roles"),
+    ),
+    "customers.services.accounts.set_password": (
+        lambda w: accounts.set_password(account=AccountFactory(name="Old"), password="a lighthouse", **w.who),
+        *("account.password_set", "old@planarium.example", ""),
+    ),
+    "customers.services.accounts.remove_second_step": (
+        _second_step,
+        *("account.second_step_removed", "lost@planarium.example", "second_step"),
+    ),
+    "customers.services.customers.edit_customer": (
+        lambda w: w.at_town(customer_rows.edit_customer, name="Tindra ASA", serial_number=""),
+        *("customer.edited", "tindra", "name"),
+    ),
+    "customers.services.keys.create_client": (
+        lambda w: keys.create_client(name="CRM", scopes=["catalog:read"], customer=None, **w.who),
+        *("client.created", "CRM", "scopes"),
+    ),
+    "customers.services.keys.edit_client": (
+        lambda w: keys.edit_client(client=_client(), name="CRM 2", scopes=["catalog:read"], is_active=True, **w.who),
+        *("client.edited", "CRM 2", "name"),
+    ),
+    "customers.services.keys.issue_key": (
+        lambda w: keys.issue_key(client=_client(), **w.who),
+        *("key.issued", "CRM", "prefix"),
+    ),
+    "customers.services.keys.revoke_key": (_key, *("key.revoked", "CRM", "prefix")),
+    "customers.services.members.add_member": (
+        lambda w: w.at_town(members.add_member, account=AccountFactory(name="Kari"), role="admin"),
+        *("member.added", "kari@planarium.example", "role"),
+    ),
+    "customers.services.members.change_member": (
+        lambda w: members.change_member(membership=_membership(w), role="admin", **w.who),
+        *("member.changed", "kari@planarium.example", "role"),
+    ),
+    "customers.services.members.remove_member": (
+        lambda w: members.remove_member(membership=_membership(w), **w.who),
+        *("member.removed", "kari@planarium.example", "role"),
+    ),
+    "licensing.services.onboarding.create_customer": (
+        lambda w: onboarding.create_customer(code="havbris", name="Havbris AS", **w.who),
+        *("customer.created", "havbris", "name"),
+    ),
+    "licensing.services.people.create_user": (
+        lambda w: w.at_town(people.create_user, code="kim", name="Kim"),
+        *("user.created", "tindra/kim", "name"),
+    ),
+    "licensing.services.people.create_users": (
+        lambda w: w.at_town(
+            people.create_users, users=[{"code": "kim", "name": "Kim"}, {"code": "ada", "name": "Ada"}]
+        ),
+        *("user.created", "tindra/ada", "name"),
+    ),
+    "licensing.services.people.edit_user": (
+        lambda w: people.edit_user(customer=(t := w.town).customer, user=t.users["ola"], name="Ola II", **w.who),
+        *("user.edited", "tindra/ola", "name"),
+    ),
+    "licensing.services.seats.change_seats": (
+        lambda w: w.at_town(seats.change_seats, wishes=[seats.UserWish("ola", ("ten-sales-premium",))], reason="New"),
+        *("seats.changed", "tindra/ola", "seats"),
+    ),
+    "licensing.services.overrides.grant_override": (
+        lambda w: w.at_town(overrides.grant_override, feature="quotes", mode=Mode.DENY, reason="Audit"),
+        *("override.granted", "quotes deny", "value"),
+    ),
+    "licensing.services.overrides.end_override": (_override, *("override.ended", "quotes deny", "value")),
+    "licensing.services.activation.release_superfluous": (
+        _superfluous,
+        *("seats.changed", "tindra/ida", "seats"),
+    ),
+    "licensing.services.activation.activate_package": (_package, *("package.activated", "SUPEROFFICE #2", "state")),
+    "licensing.services.subscriptions.subscribe": (
+        lambda w: subscriptions.subscribe(
+            customer=Town("havbris", ()).customer, billing_months=1, items={"sales-premium": 1}, **w.who
+        ),
+        *("subscription.started", "havbris", "sales-premium"),
+    ),
+    "licensing.services.subscriptions.change_items": (
+        lambda w: w.at_town(subscriptions.change_items, items={"sales-premium": 5}),
+        *("subscription.changed", "tindra", "sales-premium"),
+    ),
+    "licensing.services.subscriptions.cancel_scheduled": (
+        _taken_back,
+        *("subscription.changed", "tindra", "sales-premium"),
+    ),
+    "licensing.services.subscriptions.cancel_subscription": (
+        lambda w: w.at_town(subscriptions.cancel_subscription, reason="Merges with another"),
+        *("subscription.cancelled", "tindra", "ends_at"),
+    ),
+    "licensing.services.subscriptions.resume_subscription": (
+        _resumed,
+        *("subscription.resumed", "tindra", "ends_at"),
+    ),
+    "licensing.services.subscriptions.move_to_version": (
+        _moved,
+        *("version.moved", "tindra", "sales-premium"),
+    ),
+}
+
+
+def services() -> Iterator[str]:
+    """Yields every public function of the services that takes an actor."""
+    for package in (customers.services, catalog.services, licensing.services):
+        for found in pkgutil.iter_modules(package.__path__):
+            module = import_module(f"{package.__name__}.{found.name}")
+            for name, function in inspect.getmembers(module, inspect.isfunction):
+                is_own = function.__module__ == module.__name__ and not name.startswith("_")
+                if is_own and "actor" in inspect.signature(function).parameters:
+                    yield f"{module.__name__}.{name}"
+
+
+def test_every_service_has_its_row() -> None:
+    assert set(services()) == ACTS.keys() | NO_CHANGE.keys()
+
+
+@pytest.mark.parametrize("service", ACTS)
+def test_what_is_done_is_told(market: Market, pia: Account, service: str) -> None:
+    act, action, code, named = ACTS[service]
+    act(World(market, pia))
+    event = AuditEvent.objects.filter(action=action, object_code=code).latest("pk")
+    assert (event.account, event.actor) == (pia, "Pia Product")
+    assert event.at == hours(8)
+    assert not named or named in event.changes, event.changes
+
+
+def test_what_is_refused_is_not_told(market: Market, pia: Account) -> None:
+    w = World(market, pia)
+    begun, before = w.draft, AuditEvent.objects.count()
+    for act in (
+        lambda: drafting.draft_from(offer=w.offer, **w.who),
+        lambda: drafting.send_back(version=begun, **w.who),
+        lambda: commenting.comment(version=begun, text="", **w.who),
+    ):
+        with pytest.raises(Refusal):
+            act()
+    assert AuditEvent.objects.count() == before
+
+
+def test_what_people_change_about_their_own_sign_in_is_told(pia: Account) -> None:
+    pia.set_password("lighthouse in the fog")
+    pia.save()
+    client = Client()
+    client.post("/account/login/", {"login": pia.email, "password": "lighthouse in the fog"})
+    new = {"password1": "a different lighthouse", "password2": "a different lighthouse"}
+    client.post("/account/password/change/", {"oldpassword": "lighthouse in the fog", **new})
+    event = AuditEvent.objects.get(action="account.password_changed")
+    assert (event.object_code, event.account) == (pia.email, pia)
