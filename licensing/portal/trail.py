@@ -22,6 +22,7 @@ from catalog.models import AddOn, Feature, FeatureGroup, Module, Owner, Plan, So
 from customers.access import Access, access_of, not_allowed
 from customers.models import Account, ApiClient, AuditEvent
 from customers.querysets import AuditEventQuerySet
+from licensing.models import OwnerKey, OwnerPlan
 
 ALL: Final = "audit:read"
 CATALOG: Final = frozenset(
@@ -31,7 +32,8 @@ CATALOG: Final = frozenset(
 _READ_WITH: Final[Mapping[str, str]] = MappingProxyType(
     dict.fromkeys(CATALOG, "catalog:read")
     | dict.fromkeys(("customer", "user", "subscription", "override"), "customers:read")
-    | {"package": "licenses:read", "seats": "seats:read", "api_client": "clients:write"}
+    | dict.fromkeys(("package", "license", "owner_key", "owner_plan"), "licenses:read")
+    | {"seats": "seats:read", "api_client": "clients:write"}
     | dict.fromkeys(("account", "membership"), "customers:write")
 )
 
@@ -40,6 +42,7 @@ _READ_WITH: Final[Mapping[str, str]] = MappingProxyType(
 _OF_ACTION: Final[Mapping[str, str]] = MappingProxyType(
     {"draft": "plan", "version": "plan", "version.moved": "subscription"}
     | {"member": "membership", "client": "api_client", "key": "api_client"}
+    | dict.fromkeys(("key.registered", "key.retired"), "owner_key")
 )
 
 
@@ -98,6 +101,8 @@ _IN_ADMIN: Final[Mapping[str, tuple[type[Model], Any]]] = {
     "addon": (AddOn, F("code")),
     "account": (Account, F("email")),
     "api_client": (ApiClient, F("name")),
+    "owner_key": (OwnerKey, F("key_id")),
+    "owner_plan": (OwnerPlan, Concat(Lower("owner__code"), Value("."), "module_name")),
 }
 
 
@@ -127,7 +132,9 @@ def addresses_of(events: Iterable[AuditEvent], request: HttpRequest) -> Callable
     return address
 
 
-_AT_CUSTOMER: Final = frozenset({"customer", "user", "seats", "subscription", "package", "override", "membership"})
+_AT_CUSTOMER: Final = frozenset(
+    {"customer", "user", "seats", "subscription", "package", "license", "override", "membership"}
+)
 
 
 def _in_portal(access: Access, event: Any) -> str:

@@ -78,7 +78,7 @@ def remove_license(
         audit.record(
             actor=actor,
             action="license.removed",
-            object_type="owner",
+            object_type="license",
             object_code=issuer.code,
             customer=customer,
             changes={"packages": [str(package) for package in packages], "users": len(losses)},

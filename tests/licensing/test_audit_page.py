@@ -83,7 +83,7 @@ def test_whoever_works_on_plans_reads_of_the_catalog_and_of_contracts_never_of_s
     world: dict[str, Town], role: str
 ) -> None:
     reader = AccountFactory(name="Reader", roles=[role])
-    assert types(reader) <= audit_page.CATALOG | {"customer", "user", "subscription", "package"}
+    assert types(reader) <= audit_page.CATALOG | {"customer", "user", "subscription", "package", "owner_key"}
     assert told(reader, search="draft.begun pia") == [("draft.begun", "sales-premium")]
     assert told(reader, type="seats") == told(reader)  # not offered, so not asked
     assert told(reader, object="fjordlys/ola") == [("user.created", "fjordlys/ola")]

@@ -19,7 +19,7 @@ import catalog.services
 import customers.services
 import licensing.services
 from catalog.document import CatalogDocument
-from catalog.models import Feature, Offer, Solution, Version
+from catalog.models import Feature, Offer, Owner, Solution, Version
 from catalog.services import applying, commenting, documents, drafting, editing, planning, publishing, rebasing
 from customers.actor import Actor
 from customers.errors import Refusal
@@ -27,16 +27,34 @@ from customers.models import Account, AuditEvent, Membership
 from customers.services import accounts, keys, members
 from customers.services import customers as customer_rows
 from licensing.facts import Mode
-from licensing.services import activation, onboarding, overrides, people, seats, subscriptions
+from licensing.models import OwnerPlan, Package
+from licensing.recorded import SEALED
+from licensing.services import (
+    activation,
+    importing,
+    onboarding,
+    overrides,
+    people,
+    removing,
+    sealing,
+    seats,
+    subscriptions,
+)
+from licensing.services import keys as owner_keys
+from licensing.signing import Break
 from tests.factories.catalog import draft, published
 from tests.factories.customers import AccountFactory
+from tests.licensing.issuing import KEY
 from tests.licensing.market import Market, Town, hours
+from tests.licensing.partners import Partner
+from tests.licensing.tampering import edit
 
 # What takes an actor and changes nothing that a trail is for.
 NO_CHANGE: Final = {
     "licensing.services.commit.customer_commit": "the frame of every write at a customer",
     "licensing.services.impacting.request_impact": "asks for a report; nobody's data changes",
     "licensing.services.demo.make_demo_customers": "calls the others",
+    "licensing.services.demo.map_ten_plans": "calls the others",
     "catalog.services.drafting.record_edit": "the record itself",
     "catalog.services.trail.audit": "the record itself",
 }
@@ -125,6 +143,30 @@ def _moved(w: World) -> Any:
     town = w.town
     newer = published(w.market.sales_premium, at=hours(2), grants={"quotes": True}, includes=("sales-essentials",))
     return subscriptions.move_to_version(customer=town.customer, version=newer, **w.who)
+
+
+def _imported(w: World) -> Any:
+    file = Partner().file()
+    return w.at_town(importing.import_package, data=file)
+
+
+def _removed(w: World) -> Any:
+    town = w.town
+    Partner().issues_to(town, at=hours(2))
+    return removing.remove_license(customer=town.customer, owner="ACME", reason="Gone", **w.who)
+
+
+def _mapped(w: World) -> Any:
+    plan = OwnerPlan(owner=Partner().owner, module_name="pad-plan")
+    return owner_keys.save_plan(plan=plan, solutions=Solution.objects.filter(code="sales"), **w.who)
+
+
+def _edited(w: World) -> Package:
+    """A package that somebody has edited behind our back."""
+    w.town  # noqa: B018 - it is there for its package
+    edit("UPDATE licensing_package SET company_name = 'Another AS'")
+    found: Package = Package.objects.select_related(*SEALED).get()
+    return found
 
 
 def _second_step(w: World) -> Any:
@@ -319,6 +361,31 @@ ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
         *("seats.changed", "tindra/ida", "seats"),
     ),
     "licensing.services.activation.activate_package": (_package, *("package.activated", "SUPEROFFICE #2", "state")),
+    "licensing.services.importing.import_package": (_imported, *("package.imported", "ACME #1", "key")),
+    "licensing.services.removing.remove_license": (_removed, *("license.removed", "ACME", "packages")),
+    "licensing.services.keys.register_key": (
+        lambda w: owner_keys.register_key(
+            owner=Owner.objects.get(), public_key=KEY.public.text, valid_from=hours(8), **w.who
+        ),
+        *("key.registered", KEY.public.key_id, "owner"),
+    ),
+    "licensing.services.keys.retire_key": (
+        lambda w: owner_keys.retire_key(key=Partner().key, **w.who),
+        *("key.retired", KEY.public.key_id, "owner"),
+    ),
+    "licensing.services.keys.save_plan": (_mapped, *("owner_plan.created", "acme.pad-plan", "solutions")),
+    "licensing.services.sealing.is_sound": (
+        lambda w: sealing.is_sound(_edited(w), **w.who),
+        *("package.damaged", "SUPEROFFICE #1", "damage"),
+    ),
+    "licensing.services.sealing.verify_all": (
+        lambda w: _edited(w) and list(sealing.verify_all(**w.who)),
+        *("package.damaged", "SUPEROFFICE #1", "damage"),
+    ),
+    "licensing.services.sealing.record_damage": (
+        lambda w: sealing.record_damage(_edited(w), [Break("It was edited.")], **w.who),
+        *("package.damaged", "SUPEROFFICE #1", "damage"),
+    ),
     "licensing.services.subscriptions.subscribe": (
         lambda w: subscriptions.subscribe(
             customer=Town("havbris", ()).customer, billing_months=1, items={"sales-premium": 1}, **w.who
