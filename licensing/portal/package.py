@@ -21,6 +21,7 @@ from customers.errors import NotFound, Refusal
 from licensing.models import Package, Seat
 from licensing.outlook import ModuleChange, compare
 from licensing.portal.gate import Visit, visit
+from licensing.recorded import SEALED, examine_many
 from licensing.selectors import seats_in_order, users_per_module
 from licensing.services.activation import Released, activate_package, release_superfluous
 from licensing.services.packages import Superfluous, superfluous_of
@@ -58,6 +59,11 @@ class PackageView:
     @property
     def visible(self) -> list[ModuleChange]:
         return sorted((m for m in self.modules if m.is_visible), key=lambda module: (module.is_site, module.name))
+
+    @cached_property
+    def damage(self) -> list[str]:
+        """What of the package isn't what was signed, in sentences."""
+        return [each.message for each in examine_many([self.package])[self.package.pk].breaks]
 
     @property
     def is_pending(self) -> bool:
@@ -135,7 +141,7 @@ def _page(request: HttpRequest, view: PackageView, status: int = 200, **more: An
         "customer": view.visit.customer,
         "crumbs": [
             *view.visit.crumbs,
-            ("Subscription", reverse("portal:subscription", args=[view.visit.customer.code])),
+            ("Packages", reverse("portal:packages", args=[view.visit.customer.code])),
         ],
         "here": str(view.package),
         **more,
@@ -151,7 +157,7 @@ def _done(request: HttpRequest, view: PackageView, words: str) -> HttpResponse:
 
 def _package(found: Visit, owner: str, number: int) -> Package:
     rows = Package.objects.filter(customer=found.customer, owner__code__iexact=owner, number=number)
-    package: Package | None = rows.select_related("owner").first()
+    package: Package | None = rows.select_related(*SEALED).first()
     if package is None:
         raise NotFound("package", str(number))
     return package

@@ -79,6 +79,11 @@ def _signed_by(package: Any) -> str:
     return seal.issuer_key.key_id if seal.issuer_key is not None else seal.key_id
 
 
+def _page_of(package: Any) -> SafeString:
+    address = reverse("portal:package", args=[package.customer.code, package.owner.code, package.number])
+    return format_html('<a href="{}">{}</a>', address, package)
+
+
 def _download(package: Any) -> SafeString:
     if not package.examined.is_intact:
         return SafeString("")
@@ -88,7 +93,7 @@ def _download(package: Any) -> SafeString:
 
 
 PACKAGES: Final = (
-    Column("package", "Package", str, order=("number",), is_fixed=True),
+    Column("package", "Package", str, _page_of, order=("number",), is_fixed=True),
     Column("state", "State", attrgetter("state"), _state, order=("state",)),
     Column("check", "Signature", _checked, check_badge),
     Column("issued", "Issued", attrgetter("issued_at"), _day("issued_at"), order=("issued_at",)),

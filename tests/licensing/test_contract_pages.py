@@ -15,6 +15,7 @@ from licensing.models import Package, Seat
 from licensing.services.subscriptions import RENEWAL, change_items, subscribe
 from tests.factories.customers import AccountFactory, MembershipFactory
 from tests.licensing.market import Market, Town
+from tests.licensing.tampering import edit
 
 HOME = "/portal/fjordlys/subscription/"
 CHANGE = f"{HOME}change/"
@@ -220,6 +221,20 @@ class TestPackagePage:
         waiting.takes("ida", PLAN)
         assert "Make it active" in kari.get(PACKAGE).text
         assert "is active" in kari.post(PACKAGE, {"activate": "1"}, follow=True).text
+
+    def test_what_was_edited_since_it_was_signed_never_becomes_active(self, waiting: Town, kari: Client) -> None:
+        """Z-6: seats given to oneself behind the application's back are told of, and not to be had."""
+        edit(
+            "UPDATE licensing_modulelicense SET license_number = 9 WHERE license_number = 1 AND module_name = %s",
+            [PLAN],
+        )
+        page = kari.get(PACKAGE)
+        assert "It is not what was signed" in page.text
+        assert f"{PLAN}: NumberOfLicenses changed." in page.text
+        refused = kari.post(PACKAGE, {"activate": "1"})
+        assert refused.status_code == 409
+        assert "is not what was signed" in refused.text
+        assert waiting.customer.packages.pending().exists()
 
     def test_viewers_look(self, waiting: Town) -> None:
         account = AccountFactory(name="Vera Vik")

@@ -52,6 +52,7 @@ class TestTheList:
         acme.issues_to(sold, at=hours(2))
         both = cara.get(PAGE)
         assert [str(package) for package in both.context["table"].page] == ["ACME #1", "SUPEROFFICE #1"]
+        assert '<a href="/portal/fjordlys/packages/ACME/1/">ACME #1</a>' in both.text
         assert both.text.count('badge-dot">Good') == 2
         only = cara.get(PAGE, {"owner": "acme"})
         assert [str(package) for package in only.context["table"].page] == ["ACME #1"]

@@ -17,10 +17,13 @@ from customers.actor import SYSTEM
 from customers.models import AuditEvent
 from licensing.errors import ModuleNotInPackage, NoSigningKey, PackageDamaged
 from licensing.models import ModuleLicense, OwnerKey, Package, PackageSeal
+from licensing.outlook import outlook_of
 from licensing.own_key import own_key, write_new_key
 from licensing.recorded import SEALED, document_of, examine_recorded
+from licensing.selectors import load_timeline
 from licensing.services.activation import activate_package
 from licensing.services.sealing import seal_earlier, verify_all
+from licensing.services.subscriptions import cancel_subscription, change_items
 from tests.factories.customers import api_with
 from tests.licensing.market import Town, hours
 from tests.licensing.partners import Partner
@@ -155,8 +158,6 @@ def test_an_edited_row_gives_nothing_and_the_others_what_they_did(sold: Town) ->
 )
 def test_a_package_that_is_not_what_was_sealed_is_as_if_it_were_not_there(sold: Town, statement: str) -> None:
     edit(statement)
-    from licensing.selectors import load_timeline  # noqa: PLC0415 - what every answer is worked out from
-
     facts = load_timeline(sold.customer, hours(5)).facts(hours(5))
     if "SET signature" in statement:
         assert facts.status.works, "its rows have signatures of their own, and the header is theirs"
@@ -243,6 +244,44 @@ def test_a_damaged_package_is_neither_exported_nor_activated(sold: Town) -> None
         activate_package(customer=sold.customer, actor=SYSTEM)
     with pytest.raises(PackageDamaged):
         document_of(active())
+
+
+class TestWhatIsScheduled:
+    """What comes into force by the clock is signed when it is written, and checked by every commit that derives."""
+
+    @pytest.fixture
+    def planned(self, sold: Town) -> Package:
+        items = {"sales-premium": 5}
+        change_items(customer=sold.customer, actor=SYSTEM, items=items, due=hours(100), at=hours(3))
+        return self._scheduled()
+
+        change_items(customer=sold.customer, actor=SYSTEM, items={"sales-premium": quantity}, due=hours(100), at=at)
+
+    def _scheduled(self) -> Package:
+        found: Package = Package.objects.scheduled().select_related(*SEALED).get()
+        return found
+
+    def test_it_is_signed_with_the_day_it_ends(self, sold: Town, planned: Package) -> None:
+        assert is_intact(planned)
+        cancel_subscription(customer=sold.customer, actor=SYSTEM, at=hours(4))
+        ending = Package.objects.scheduled().filter(activated_at=hours(100)).select_related(*SEALED).get()
+        assert ending.expires_at is not None
+        assert is_intact(ending)
+        edit("UPDATE licensing_package SET expires_at = NULL, grace_until = NULL, warning_at = NULL")
+        assert not is_intact(Package.objects.select_related(*SEALED).get(pk=ending.pk))
+
+    def test_edited_it_is_written_anew(self, sold: Town, planned: Package) -> None:
+        edit("UPDATE licensing_modulelicense SET license_number = 99 WHERE package_id = %s", [planned.pk])
+        sold.gives("ida", "ten-sales-premium", at=hours(4))
+        anew = self._scheduled()
+        assert (anew.number, is_intact(anew)) == (planned.number + 1, True)
+        assert sold.access("ida", "quotes", at=hours(101)) == "edit"
+
+    def test_edited_and_never_looked_at_again_it_gives_nothing(self, sold: Town, planned: Package) -> None:
+        edit("UPDATE licensing_package SET company_name = 'Another AS' WHERE id = %s", [planned.pk])
+        facts = load_timeline(sold.customer, hours(5), ahead=True).facts(hours(101))
+        assert (facts.status.value, facts.sources) == ("none", ())
+        assert outlook_of(sold.customer, hours(5)).stages == ()
 
 
 class TestSigningWhatWasIssuedBefore:
