@@ -255,8 +255,6 @@ class TestWhatIsScheduled:
         change_items(customer=sold.customer, actor=SYSTEM, items=items, due=hours(100), at=hours(3))
         return self._scheduled()
 
-        change_items(customer=sold.customer, actor=SYSTEM, items={"sales-premium": quantity}, due=hours(100), at=at)
-
     def _scheduled(self) -> Package:
         found: Package = Package.objects.scheduled().select_related(*SEALED).get()
         return found
