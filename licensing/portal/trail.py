@@ -30,7 +30,7 @@ CATALOG: Final = frozenset(
 # Object type → the scope that lets people open such objects anywhere. What isn't named is for auditors.
 _READ_WITH: Final[Mapping[str, str]] = MappingProxyType(
     dict.fromkeys(CATALOG, "catalog:read")
-    | dict.fromkeys(("customer", "user", "subscription", "override"), "customers:read")
+    | dict.fromkeys(("customer", "user", "subscription", "override", "migration"), "customers:read")
     | {"package": "licenses:read", "seats": "seats:read", "api_client": "clients:write"}
     | dict.fromkeys(("account", "membership"), "customers:write")
 )
@@ -38,7 +38,8 @@ _READ_WITH: Final[Mapping[str, str]] = MappingProxyType(
 
 # What an action begins with, where that is not the type of the object.
 _OF_ACTION: Final[Mapping[str, str]] = MappingProxyType(
-    {"draft": "plan", "version": "plan", "version.moved": "subscription"}
+    {"draft": "plan", "version": "plan"}
+    | dict.fromkeys(("version.moved", "version.rolled_back"), "subscription")
     | {"member": "membership", "client": "api_client", "key": "api_client"}
 )
 
