@@ -123,6 +123,8 @@ def addresses_of(events: Iterable[AuditEvent], request: HttpRequest) -> Callable
     def address(event: AuditEvent) -> str:
         if event.object_type in _AT_CUSTOMER and event.customer is not None:
             return _in_portal(access, event)
+        if event.object_type == "migration" and access.allows(_READ_WITH["migration"]):
+            return reverse("migrations:migration", args=[int(event.object_code)])
         return found.get((event.object_type, event.object_code), "")
 
     return address
