@@ -155,17 +155,17 @@ def _newer(w: World) -> Version:
 
 
 def _proposed(w: World) -> Migration:
-    assert w.town
+    w.town.gives("ola", "ten-sales-premium", at=hours(2))
     return migrating.propose(target=_newer(w), reason="Quotes", **w.who)
 
 
 def _proposal(w: World) -> Migration:
-    assert w.town
+    w.town.gives("ola", "ten-sales-premium", at=hours(2))
     return proposed(_newer(w), at=hours(3))
 
 
 def _start(w: World) -> Migration:
-    assert w.town
+    w.town.gives("ola", "ten-sales-premium", at=hours(2))
     return started(_newer(w), at=hours(3))
 
 
