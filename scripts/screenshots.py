@@ -59,6 +59,12 @@ def edit_cells(page: Page) -> None:
     page.keyboard.press("Shift+ArrowDown")
 
 
+def open_first_link(page: Page) -> None:
+    """From a list to what its first row is about."""
+    page.locator("main table tbody a").first.click()
+    page.wait_for_load_state()
+
+
 @dataclass(frozen=True)
 class Shot:
     """One picture in each scheme: `visitor` is a role of the demo's logins (none: a stranger)."""
@@ -77,6 +83,14 @@ SHOTS = (
     Shot("home-customer-admin", "customer_admin", "/"),
     Shot("plans", "", "/plans/"),
     Shot("matrix", "product_manager", "/catalog/matrix/", then=edit_cells),
+    Shot("workbench", "product_manager", "/catalog/"),
+    Shot("compatibility", "product_manager", "/catalog/compatibility/"),
+    Shot("impact", "product_manager", "/impact/"),
+    Shot("migrations", "customer_success", "/migrations/"),
+    Shot("migration", "customer_success", "/migrations/", then=open_first_link),
+    Shot("files", "product_manager", "/catalog/files/"),
+    Shot("trail", "auditor", "/audit/"),
+    Shot("subscription", "customer_success", "/portal/fjordlys/subscription/"),
     Shot("customers", "customer_success", "/portal/"),
     Shot("customer", "customer_success", "/portal/fjordlys/"),
     Shot("user", "customer_success", "/portal/fjordlys/users/kari/"),
@@ -90,6 +104,9 @@ SHOTS = (
     Shot("sign-in-narrow", "", "/account/login/", NARROW),
     Shot("plans-narrow", "", "/plans/", NARROW),
     Shot("matrix-narrow", "product_manager", "/catalog/matrix/", NARROW, edit_cells),
+    Shot("workbench-narrow", "product_manager", "/catalog/", NARROW),
+    Shot("migration-narrow", "customer_success", "/migrations/", NARROW, open_first_link),
+    Shot("trail-narrow", "auditor", "/audit/", NARROW),
     Shot("seats-narrow", "customer_admin", "/portal/fjordlys/users/", NARROW, choose_plans),
     Shot("admin-list-narrow", "product_manager", "/admin/catalog/version/", NARROW),
 )

@@ -31,7 +31,7 @@ CATALOG: Final = frozenset(
 # Object type → the scope that lets people open such objects anywhere. What isn't named is for auditors.
 _READ_WITH: Final[Mapping[str, str]] = MappingProxyType(
     dict.fromkeys(CATALOG, "catalog:read")
-    | dict.fromkeys(("customer", "user", "subscription", "override"), "customers:read")
+    | dict.fromkeys(("customer", "user", "subscription", "override", "migration"), "customers:read")
     | dict.fromkeys(("package", "license", "owner_key", "owner_plan"), "licenses:read")
     | {"seats": "seats:read", "api_client": "clients:write"}
     | dict.fromkeys(("account", "membership"), "customers:write")
@@ -40,7 +40,8 @@ _READ_WITH: Final[Mapping[str, str]] = MappingProxyType(
 
 # What an action begins with, where that is not the type of the object.
 _OF_ACTION: Final[Mapping[str, str]] = MappingProxyType(
-    {"draft": "plan", "version": "plan", "version.moved": "subscription"}
+    {"draft": "plan", "version": "plan"}
+    | dict.fromkeys(("version.moved", "version.rolled_back"), "subscription")
     | {"member": "membership", "client": "api_client", "key": "api_client"}
     | dict.fromkeys(("key.registered", "key.retired"), "owner_key")
 )
@@ -127,6 +128,8 @@ def addresses_of(events: Iterable[AuditEvent], request: HttpRequest) -> Callable
     def address(event: AuditEvent) -> str:
         if event.object_type in _AT_CUSTOMER and event.customer is not None:
             return _in_portal(access, event)
+        if event.object_type == "migration" and access.allows(_READ_WITH["migration"]):
+            return reverse("migrations:migration", args=[int(event.object_code)])
         return found.get((event.object_type, event.object_code), "")
 
     return address

@@ -23,10 +23,20 @@ pytestmark = pytest.mark.django_db
 LATER = timezone.now() + timedelta(days=30)
 
 
+BESIDE = {"comment", "impact", "move"}  # no steps of its life
+
+
 def offered(account: Account, version: Version) -> set[str]:
     """Returns the steps offered on the page of a version; the one to take is marked with a star."""
     context = as_(account).get(page("version_change", version.pk)).context
-    return {f"{step}*" if step == context["main"] else step for step, may in context["may"].items() if may}
+    steps = {step for step, may in context["may"].items() if may} - BESIDE
+    return {f"{step}*" if step == context["main"] else step for step in steps}
+
+
+def beside(account: Account, version: Version) -> set[str]:
+    """Returns what can be done beside those steps."""
+    may = as_(account).get(page("version_change", version.pk)).context["may"]
+    return {act for act in BESIDE if may[act]}
 
 
 def stages(account: Account, version: Version) -> list[str]:
@@ -93,6 +103,11 @@ class TestWhichStepsAreOffered:
         version = Version.objects.get(offer=shop.common)
         assert offered(pia, version) == {"draft"}
         assert offered(paul, version) == {"draft", "retire"}
+
+    def test_what_it_would_do_to_customers(self, shop: Shop, draft: Version, pia: Account, aud: Account) -> None:
+        assert beside(pia, draft) == {"comment", "impact"}
+        assert beside(pia, Version.objects.get(offer=shop.common, number=1)) == {"impact", "move"}
+        assert beside(aud, draft) == set()
 
 
 class TestWhereItStands:

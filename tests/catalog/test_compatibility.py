@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
 from catalog.content import Shelf, outline
-from catalog.content.grid import grid
+from catalog.content.compatibility import grid
 from catalog.content.standing import OnShelf
 from catalog.services import publishing
 from customers.actor import SYSTEM

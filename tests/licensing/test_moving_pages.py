@@ -212,3 +212,10 @@ def test_the_api_tells_how_far_each_migration_is(v2: Version, fjordlys: Town) ->
     assert [row["customer"] for row in waiting] == ["nordvik"]
     assert api.get("/api/v1/migrations/12345/").json()["code"] == "not_found"
     assert api.get("/api/v1/migrations/", {"state": "nonsense"}).status_code == 400
+
+
+def test_the_trail_leads_to_the_migration(pia: Client, v2: Version) -> None:
+    migration = proposed(v2)
+    page = pia.get("/audit/?type=migration").text
+    assert f'href="/migrations/{migration.pk}/"' in page
+    assert "Migration proposed" in page

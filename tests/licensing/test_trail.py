@@ -20,18 +20,30 @@ import customers.services
 import licensing.services
 from catalog.document import CatalogDocument
 from catalog.models import Feature, Offer, Owner, Solution, Version
-from catalog.services import applying, commenting, documents, drafting, editing, planning, publishing, rebasing
+from catalog.services import (
+    applying,
+    cells,
+    commenting,
+    documents,
+    drafting,
+    editing,
+    planning,
+    publishing,
+    rebasing,
+)
 from customers.actor import Actor
 from customers.errors import Refusal
 from customers.models import Account, AuditEvent, Membership
 from customers.services import accounts, keys, members
 from customers.services import customers as customer_rows
 from licensing.facts import Mode
-from licensing.models import OwnerPlan, Package
+from licensing.models import Migration, OwnerPlan, Package
 from licensing.recorded import SEALED
 from licensing.services import (
     activation,
     importing,
+    migrating,
+    moving,
     onboarding,
     overrides,
     people,
@@ -46,6 +58,7 @@ from tests.factories.catalog import draft, published
 from tests.factories.customers import AccountFactory
 from tests.licensing.issuing import KEY
 from tests.licensing.market import Market, Town, hours
+from tests.licensing.moving import proposed, row_of, runs, started
 from tests.licensing.partners import Partner
 from tests.licensing.tampering import edit
 
@@ -56,6 +69,8 @@ NO_CHANGE: Final = {
     "licensing.services.demo.make_demo_customers": "calls the others",
     "licensing.services.demo.map_ten_plans": "calls the others",
     "catalog.services.drafting.record_edit": "the record itself",
+    "licensing.services.migrating.look_again": "asks for another report; nobody's data changes",
+    "licensing.services.migrating.record": "the record itself",
     "catalog.services.trail.audit": "the record itself",
 }
 
@@ -141,8 +156,52 @@ def _resumed(w: World) -> Any:
 
 def _moved(w: World) -> Any:
     town = w.town
-    newer = published(w.market.sales_premium, at=hours(2), grants={"quotes": True}, includes=("sales-essentials",))
-    return subscriptions.move_to_version(customer=town.customer, version=newer, **w.who)
+    return subscriptions.move_to_version(customer=town.customer, version=_newer(w), **w.who)
+
+
+def _newer(w: World) -> Version:
+    """A second version of Sales Premium, which nobody has yet."""
+    return published(w.market.sales_premium, at=hours(2), grants={"quotes": True}, includes=("sales-essentials",))
+
+
+def _proposed(w: World) -> Migration:
+    w.town.gives("ola", "ten-sales-premium", at=hours(2))
+    return migrating.propose(target=_newer(w), reason="Quotes", **w.who)
+
+
+def _proposal(w: World) -> Migration:
+    w.town.gives("ola", "ten-sales-premium", at=hours(2))
+    return proposed(_newer(w), at=hours(3))
+
+
+def _start(w: World) -> Migration:
+    w.town.gives("ola", "ten-sales-premium", at=hours(2))
+    return started(_newer(w), at=hours(3))
+
+
+def _paused(w: World) -> Migration:
+    return migrating.pause(migration=_start(w), actor=Actor(), at=hours(4))
+
+
+def _blocked(w: World) -> Any:
+    """Its package would not fit: more seats are held than will be sold."""
+    migration = _start(w)
+    runs(migration, hours(4))
+    migration.rows.update(state="failed", was=None, moved_at=None, try_at=None)
+    return migrating.try_again(migration=migration, **w.who)
+
+
+def _gone_back(w: World) -> Any:
+    town, newer = w.town, _newer(w)
+    migration = started(newer, at=hours(3))
+    runs(migration, hours(4))
+    return moving.roll_back(row=row_of(migration, town), **w.who)
+
+
+def _all_gone_back(w: World) -> Any:
+    migration = _start(w)
+    runs(migration, hours(4))
+    return moving.roll_back_all(migration=migration, **w.who)
 
 
 def _imported(w: World) -> Any:
@@ -195,7 +254,12 @@ def _key(w: World) -> Any:
     return keys.revoke_key(key=key, **w.who)
 
 
-# Service → what is done with it, and the event that tells: action, object, what it says.
+def _cells(w: World) -> Any:
+    edit = cells.CellEdit("quotes", seen=None, value=True)
+    return cells.save_cells(columns=[cells.ColumnEdit("chat", w.draft.pk, True, [edit])], **w.who)
+
+
+# Service → what is done with it, and the event that tells: action, object (nothing: whatever its number), what it says.
 ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
     "catalog.services.drafting.draft_from": (
         lambda w: drafting.draft_from(offer=w.offer, **w.who),
@@ -257,6 +321,11 @@ ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
         lambda w: rebasing.keep_as_drafted(version=w.behind, **w.who),
         *("draft.rebased", "chat", "base"),
     ),
+    "catalog.services.rebasing.begin_again": (
+        lambda w: rebasing.begin_again(version=w.draft, **w.who),
+        *("draft.begun", "chat", "base"),
+    ),
+    "catalog.services.cells.save_cells": (_cells, *("draft.edited", "chat", "grants.quotes")),
     "catalog.services.editing.save_row": (_renamed, *("feature.changed", "quotes", "name")),
     "catalog.services.editing.delete_row": (
         lambda w: editing.delete_row(row=Solution.objects.create(code="juggling", name="Juggling"), **w.who),
@@ -412,6 +481,29 @@ ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
         _moved,
         *("version.moved", "tindra", "sales-premium"),
     ),
+    "licensing.services.migrating.propose": (
+        _proposed,
+        *("migration.proposed", "", ""),
+    ),
+    "licensing.services.migrating.start": (
+        lambda w: migrating.start(migration=_proposal(w), **w.who),
+        *("migration.started", "", "customers"),
+    ),
+    "licensing.services.migrating.pause": (
+        lambda w: migrating.pause(migration=_start(w), **w.who),
+        *("migration.paused", "", ""),
+    ),
+    "licensing.services.migrating.resume": (
+        lambda w: migrating.resume(migration=_paused(w), **w.who),
+        *("migration.resumed", "", ""),
+    ),
+    "licensing.services.migrating.try_again": (_blocked, *("migration.tried_again", "", "customers")),
+    "licensing.services.migrating.cancel": (
+        lambda w: migrating.cancel(migration=_start(w), **w.who),
+        *("migration.cancelled", "", "not_moved"),
+    ),
+    "licensing.services.moving.roll_back": (_gone_back, *("version.rolled_back", "tindra", "sales-premium")),
+    "licensing.services.moving.roll_back_all": (_all_gone_back, *("migration.rolled_back", "", "customers")),
 }
 
 
@@ -434,7 +526,8 @@ def test_every_service_has_its_row() -> None:
 def test_what_is_done_is_told(market: Market, pia: Account, service: str) -> None:
     act, action, code, named = ACTS[service]
     act(World(market, pia))
-    event = AuditEvent.objects.filter(action=action, object_code=code).latest("pk")
+    events = AuditEvent.objects.filter(action=action)
+    event = (events.filter(object_code=code) if code else events).latest("pk")
     assert (event.account, event.actor) == (pia, "Pia Product")
     assert event.at == hours(8)
     assert not named or named in event.changes, event.changes

@@ -105,6 +105,16 @@ def test_a_second_run_changes_nothing(demo: Path, told: dict[str, Any], monkeypa
     assert json.loads(demo.read_text()) == told
 
 
+def test_the_workbench_has_something_of_everything(told: dict[str, Any]) -> None:
+    page = api_as(Account.objects.get(email=told["logins"]["publisher"]["email"])).get("/catalog/").content.decode()
+    for words in ("Audit export", "To approve", "Board starter", "Sandbox"):
+        assert words in page, words
+    assert "Nothing is scheduled" not in page
+    shown = api_as(Account.objects.get(email=told["logins"]["product_manager"]["email"]))
+    cells = shown.get("/catalog/compatibility/?format=csv").content.decode()
+    assert {"Excluded", "Needed", "Goes along"} <= {line.split(",")[7] for line in cells.splitlines()[1:]}
+
+
 def test_every_login_works_and_finds_its_page(told: dict[str, Any]) -> None:
     assert set(told["logins"]) >= {"product_manager", "publisher", "customer_success", "customer_admin", "auditor"}
     for login in told["logins"].values():

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from catalog.services.demo import make_demo_drafts
 from customers.actor import SYSTEM, Actor
 from customers.api_keys import find_key
 from customers.models import Account, ApiClient, Customer, Membership
@@ -53,6 +54,7 @@ class Command(BaseCommand):
             "logins": _logins(known.get("logins", {})),
         }
         make_demo_migrations(proposer=_actor("product_manager"), runner=_actor("customer_success"), at=timezone.now())
+        make_demo_drafts(editor=_actor("product_manager"), approver=_actor("publisher"), at=timezone.now())
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(told, indent=2) + "\n")
         path.chmod(0o600)
