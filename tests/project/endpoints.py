@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from django.urls import URLResolver, get_resolver
 
+from catalog.models import Feature
 from customers.models import Customer
-from licensing.models import Migration
+from licensing.models import Migration, Override
 from tests.licensing.market import Market, Town, hours
 
 # Ola of Fjordlys holds Sales Premium; Ida holds nothing yet.
@@ -21,6 +22,7 @@ WORLD: Final = {
     "offer": "sales-premium",
     "number": "1",
     "migration": "4711",
+    "override": "4712",
     "catalog/solutions": "sales",
     "catalog/features": "quotes",
     "catalog/modules": "sale-cal",
@@ -38,6 +40,17 @@ def open_world() -> Customer:
     target = market.sales_premium.versions.get()
     Migration.objects.create(
         pk=WORLD["migration"], offer=target.offer, target=target, reason="Newer", proposed_at=hours(3)
+    )
+    Override.objects.create(
+        pk=WORLD["override"],
+        customer=town.customer,
+        feature=Feature.objects.get(code="quotes"),
+        definition={"code": "quotes", "kind": "switch", "rule": "any"},
+        mode="deny",
+        reason="They stop using it",
+        starts_at=hours(1_000_000),
+        created_by="Cara",
+        created_at=hours(3),
     )
     return town.customer
 

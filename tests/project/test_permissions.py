@@ -105,6 +105,10 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "POST customers/{customer}/packages/{number}/superfluous/": row(
         **_SEATS, auditor=403, viewer=403, admin=400, **dict.fromkeys(_TRUSTED, 400)
     ),
+    "GET customers/{customer}/overrides/": row(**_OF_A_CUSTOMER),
+    "POST customers/{customer}/overrides/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 400)),
+    "GET customers/{customer}/overrides/{override}/": row(**_OF_A_CUSTOMER),
+    "DELETE customers/{customer}/overrides/{override}/": row(**_CONTRACT),
     "GET customers/{customer}/users/{user}/entitlements/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/{user}/entitlements/{feature}/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/{user}/entitlements/{feature}/?explain=true": row(**_OF_A_CUSTOMER, publisher=403),
