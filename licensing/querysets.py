@@ -6,7 +6,7 @@ say without one is as of this machine's clock.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q, QuerySet
@@ -105,6 +105,10 @@ class OverrideQuerySet(AnyRows):
             return self.with_stop().filter(stop__lte=at)
         begun = Q(starts_at__lte=at) if state == "live" else Q(starts_at__gt=at)
         return self.not_over(at).filter(begun)
+
+    def ending(self, at: datetime, *, days: int) -> Any:
+        """Those not over yet that end within so many days after `at`."""
+        return self.not_over(at).filter(stop__lte=at + timedelta(days=days))
 
     def search(self, text: str) -> Any:
         """Those with this in the feature, the user or the reason."""

@@ -3,6 +3,7 @@ from django.urls import path
 import customers.api.base  # noqa: F401 - it registers the converter <code:…>
 from licensing.portal.contract import SubscriptionChange, SubscriptionPage
 from licensing.portal.notices import NoticesPage
+from licensing.portal.overrides import CustomerOverrides, EndOverride, GrantOverride
 from licensing.portal.overview import CustomerPage
 from licensing.portal.package import PackagePage
 from licensing.portal.user_page import UserPage
@@ -16,6 +17,9 @@ urlpatterns = [
     path("<code:customer>/subscription/change/", SubscriptionChange.as_view(), name="subscription_change"),
     path("<code:customer>/packages/<code:owner>/<int:number>/", PackagePage.as_view(), name="package"),
     path("<code:customer>/notices/", NoticesPage.as_view(), name="notices"),
+    path("<code:customer>/overrides/", CustomerOverrides.as_view(), name="overrides"),
+    path("<code:customer>/overrides/new/", GrantOverride.as_view(), name="override_new"),
+    path("<code:customer>/overrides/<int:override>/end/", EndOverride.as_view(), name="override_end"),
     path("<code:customer>/users/", Users.as_view(), name="users"),
     path("<code:customer>/seats/hint/", Hint.as_view(), name="hint"),
     path("<code:customer>/users/<code:user>/", UserPage.as_view(), name="user"),
