@@ -62,6 +62,8 @@ def override_in_words(override: Override) -> str:
     fact = override.fact()
     if fact.value is None:
         return MODES[override.mode]
+    if isinstance(fact.value, bool) and fact.mode is Mode.SET:
+        return "Switched on" if fact.value else "Switched off"
     names = {choice.code: choice.name or choice.code for choice in fact.feature.choices}
     return f"{MODES[override.mode]} {fact.feature.behaviour.show(fact.value, names, fact.feature.unit)}"
 

@@ -136,7 +136,7 @@ def _asking(
         "subject": subject,
         "form": form,
         "feature": form.feature if form is not None else None,
-        "user": user,
+        "whom": user,  # `user` is who looks at the page
         "crumbs": _crumbs(found),
         "here": "Grant an override",
     }
