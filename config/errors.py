@@ -35,6 +35,7 @@ from customers.access import NotAuthenticated, not_allowed
 from customers.errors import Invalid, Refusal
 
 CONTENT_TYPE: Final = "application/problem+json"
+API_PATHS: Final = ("/api/", "/superoffice/api/")
 _LOG: Final = structlog.get_logger(__name__)
 
 
@@ -278,7 +279,7 @@ class RefusalPages:
 
 # ── Outside the API's views ─────────────────────────────────────────────────
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    return request.path.startswith(API_PATHS)
 
 
 def _answer(request: HttpRequest, problem: Problem) -> HttpResponse:
@@ -310,7 +311,11 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not _is_api(request):
         return defaults.page_not_found(request, exception)
-    hint = "" if request.path.endswith("/") else " Addresses end with a slash."
+    hint = (
+        ""
+        if request.path.endswith("/") or not request.path.startswith(API_PATHS[0])
+        else " Addresses end with a slash."
+    )
     action = f"Check the address; /api/docs/ lists all.{hint}"
     return _answer(request, Problem(404, "not_found", "Not found", "There is no such address.", action))
 

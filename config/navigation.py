@@ -16,6 +16,7 @@ from customers.access import Access, access_of
 from licensing.portal.gate import has_choice
 from licensing.portal.impact import may_see_impact
 from licensing.portal.migrating import may_see_migrations
+from licensing.portal.overrides import may_see_all_overrides
 from licensing.portal.trail import may_read_trail
 from licensing.portal.workbench import may_see_workbench
 
@@ -64,7 +65,7 @@ _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("Subscriptions", "licensing.Subscription"),
         ("Packages", "licensing.Package"),
         ("Change sets", "licensing.ChangeSet"),
-        ("Overrides", "licensing.Override"),
+        ("Overrides", "overrides"),
         ("Owners", "catalog.Owner"),
         ("Owners’ keys", "licensing.OwnerKey"),
         ("Owners’ plans", "licensing.OwnerPlan"),
@@ -87,6 +88,7 @@ _OPEN_TO: Final[dict[str, Callable[[Access], bool]]] = {
     "catalog_files": lambda access: access.allows("catalog:draft"),
     "audit": may_read_trail,
     "workbench": may_see_workbench,
+    "overrides": may_see_all_overrides,
     "figures": lambda access: access.allows("customers:read"),
 }
 _OPEN_TO_ALL: Final = frozenset({"plans"})  # signed in or not

@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 
 from catalog.models import Version
 from catalog.selectors import drafts
+from config.errors import API_PATHS
 from customers.access import Access, access_of
 from customers.audit import tell
 from customers.models import AuditEvent
@@ -31,7 +32,7 @@ class GZipPages(GZipMiddleware):
     """Compresses pages, tables and documents; small answers of the API stay as they are, they are read too often."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if request.path.startswith("/api/") and len(getattr(response, "content", b"")) < API_WORTH_COMPRESSING:
+        if request.path.startswith(API_PATHS) and len(getattr(response, "content", b"")) < API_WORTH_COMPRESSING:
             return response
         return super().process_response(request, response)
 

@@ -16,6 +16,7 @@ from config.your_account import your_account
 from licensing.portal.audit import AuditPage
 from licensing.portal.figures import FiguresPage
 from licensing.portal.impact import ImpactAtCustomer, ImpactByCustomer, ImpactByFeature, ImpactProblems, ImpactReports
+from licensing.portal.overrides import AllOverrides
 from licensing.portal.searching import Search
 from licensing.portal.workbench import Workbench
 
@@ -36,6 +37,7 @@ urlpatterns = [
     path("impact/<int:report>/customers/<code:customer>/", ImpactAtCustomer.as_view(), name="impact_customer"),
     path("impact/<int:report>/problems/", ImpactProblems.as_view(), name="impact_problems"),
     path("migrations/", include("licensing.portal.migration_urls")),
+    path("overrides/", AllOverrides.as_view(), name="overrides"),
     path("search/", Search.as_view(), name="search"),
     path("plans/", PlanComparison.as_view(), name="plans"),
     path("styleguide/", styleguide, name="styleguide"),
@@ -43,6 +45,7 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("api/", include("config.api")),
+    path("superoffice/api/v1/", include("licensing.api.superoffice_urls")),
     path("admin/", admin.site.urls),
     path("account/", your_account, name="account"),
     # Whoever manages accounts changes addresses, and the audit trail tells of it; allauth's own page would not.

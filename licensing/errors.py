@@ -302,6 +302,30 @@ class KeyRefused(Refusal):
     title = "Key refused"
 
 
+class CustomerUnclear(Refusal):
+    code = "customer_unclear"
+    status = 403
+    title = "Which customer?"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This address names no customer, and you are not bound to one.",
+            next_action="Use a key that is bound to a single customer.",
+        )
+
+
+class NoAssociate(Refusal):
+    code = "no_associate"
+    status = 404
+    title = "No such user"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nobody is signed in who is the user of one customer.",
+            next_action="Sign in with an account that is linked to one user of a customer.",
+        )
+
+
 class MigrationRefusal(Refusal):
     """Something that can't be done with a migration of customers as it stands."""
 

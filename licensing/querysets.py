@@ -6,7 +6,7 @@ say without one is as of this machine's clock.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q, QuerySet
@@ -98,6 +98,23 @@ class OverrideQuerySet(AnyRows):
     def not_over(self, at: datetime) -> Any:
         """Those in force at `at` or later, as was known at `at`."""
         return self.with_stop().filter(Q(stop=None) | Q(stop__gt=at))
+
+    def in_state(self, state: str, at: datetime) -> Any:
+        """Those that are `live`, `scheduled` or `ended` at `at`."""
+        if state == "ended":
+            return self.with_stop().filter(stop__lte=at)
+        begun = Q(starts_at__lte=at) if state == "live" else Q(starts_at__gt=at)
+        return self.not_over(at).filter(begun)
+
+    def ending(self, at: datetime, *, days: int) -> Any:
+        """Those not over yet that end within so many days after `at`."""
+        return self.not_over(at).filter(stop__lte=at + timedelta(days=days))
+
+    def search(self, text: str) -> Any:
+        """Those with this in the feature, the user or the reason."""
+        named = Q(feature__code__icontains=text) | Q(feature__name__icontains=text)
+        whose = Q(user__code__icontains=text) | Q(user__name__icontains=text)
+        return self.filter(named | whose | Q(reason__icontains=text))
 
 
 class KeyQuerySet(AnyRows):

@@ -144,7 +144,7 @@ def _switched_on(row: ModuleLicense) -> tuple[str, ...]:
 
 def stop_of(override: Override) -> datetime | None:
     """Returns when the override stops: its end, or when somebody ended it before."""
-    return min((at for at in (override.ends_at, override.ended_at) if at is not None), default=None)
+    return override.stops_at
 
 
 def is_in_force(override: Override, at: datetime) -> bool:

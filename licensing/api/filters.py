@@ -13,7 +13,8 @@ from catalog.models import Offer
 from customers.api.filters import YesNoFilter
 from customers.errors import Invalid
 from customers.models import CustomerUser
-from licensing.models import Migration, MigrationCustomer, ModuleLicense, Package, Seat, UserPeriod
+from licensing.facts import Mode
+from licensing.models import Migration, MigrationCustomer, ModuleLicense, Override, Package, Seat, UserPeriod
 
 
 class UserFilter(FilterSet):
@@ -78,6 +79,30 @@ class PackageFilter(FilterSet):
     class Meta:
         model = Package
         fields: tuple[str, ...] = ()
+
+
+class OverrideFilter(FilterSet):
+    user = CharFilter(field_name="user__code", lookup_expr="iexact", label="The code of a user.")
+    of = ChoiceFilter(
+        method="by_subject", choices=[("customer", "the whole customer"), ("user", "one user")], label="Whose it is."
+    )
+    feature = CharFilter(field_name="feature__code", lookup_expr="iexact", label="The code of a feature.")
+    mode = ChoiceFilter(choices=[(mode.value, mode.value) for mode in Mode])
+    state = ChoiceFilter(method="by_state", choices=Override.State.choices, label="What the clock makes of it.")
+    search = CharFilter(method="by_text", label="Part of the feature, the user or the reason.")
+
+    class Meta:
+        model = Override
+        fields: tuple[str, ...] = ()
+
+    def by_subject(self, rows: Any, name: str, subject: str) -> Any:
+        return rows.filter(user__isnull=subject == "customer")
+
+    def by_state(self, rows: Any, name: str, state: str) -> Any:
+        return rows.in_state(state, timezone.now())
+
+    def by_text(self, rows: Any, name: str, text: str) -> Any:
+        return rows.search(text)
 
 
 class MigrationFilter(FilterSet):

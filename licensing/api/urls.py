@@ -1,6 +1,6 @@
 from django.urls import path
 
-from licensing.api import activation, contracts, entitlements, licenses, moving, packages, seats, users
+from licensing.api import activation, contracts, entitlements, licenses, moving, overrides, packages, seats, users
 
 _CUSTOMER = "customers/<code:customer>/"
 _USER = f"{_CUSTOMER}users/<code:user>/"
@@ -33,6 +33,8 @@ urlpatterns = [
         name="package-superfluous",
     ),
     path(f"{_CUSTOMER}licenses/<code:owner>/", packages.PartnerLicense.as_view(), name="partner-license"),
+    path(f"{_CUSTOMER}overrides/", overrides.OverrideList.as_view(), name="override-list"),
+    path(f"{_CUSTOMER}overrides/<int:override>/", overrides.OverrideDetail.as_view(), name="override-detail"),
     path(f"{_CUSTOMER}licenses/", licenses.LicenseList.as_view(), name="license-list"),
     path("migrations/", moving.MigrationList.as_view(), name="migration-list"),
     path("migrations/<int:migration>/", moving.MigrationDetail.as_view(), name="migration-detail"),

@@ -103,6 +103,13 @@ class Seat(models.Model):
 class Override(models.Model):
     """A deviation from what was sold, for a customer or for one user; a reason is required."""
 
+    class State(models.TextChoices):
+        """What the clock makes of it; nothing of this is stored."""
+
+        LIVE = "live"
+        SCHEDULED = "scheduled"
+        ENDED = "ended"
+
     customer = models.ForeignKey("customers.Customer", models.PROTECT, related_name="overrides")
     user = models.ForeignKey("customers.CustomerUser", models.PROTECT, null=True, blank=True, related_name="overrides")
     feature = models.ForeignKey("catalog.Feature", models.PROTECT, related_name="overrides")
@@ -145,6 +152,16 @@ class Override(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mode} {self.feature.code}"
+
+    @property
+    def stops_at(self) -> datetime | None:
+        """When it stops: its end, or when somebody ended it before."""
+        return min((at for at in (self.ends_at, self.ended_at) if at is not None), default=None)
+
+    def state_at(self, at: datetime) -> State:
+        if self.stops_at is not None and self.stops_at <= at:
+            return self.State.ENDED
+        return self.State.SCHEDULED if self.starts_at > at else self.State.LIVE
 
     def fact(self) -> OverrideFact:
         """Returns the override as `resolve` reads it."""

@@ -162,7 +162,9 @@ class CustomerOverview:
             yield Concern("warn", f"{text} {row.why}".strip())
         for override in self._ending_overrides():
             ends = date_format(override.ends_at, "j F Y") if override.ends_at else ""
-            yield Concern("warn", f"The override of {override.feature.name} ends on {ends}.")
+            page = reverse("portal:overrides", args=[self.customer.code])
+            text = f"The override of {override.feature.name} ends on {ends}."
+            yield Concern("warn", text, f"{page}?state=ending", "See it")
 
     def _coming_moves(self) -> QuerySet[MigrationCustomer]:
         """Plans that are about to get another version, and what is in the way of that."""

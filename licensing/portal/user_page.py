@@ -25,6 +25,7 @@ from licensing.explaining import explain, facts_at
 from licensing.facts import Access
 from licensing.models import ChangeSetRow, ModuleLicense, Override, Seat
 from licensing.portal.gate import Visit, visit
+from licensing.portal.override_columns import override_in_words
 from licensing.portal.words import with_names
 from licensing.resolution import Decision, Outcome, Resolution, resolve
 from licensing.selectors import seats_held
@@ -201,10 +202,15 @@ class UserOverview:
     def events(self) -> list[dict[str, Any]]:
         return [self._event(row) for row in self.timeline]
 
+    @property
+    def may_override(self) -> bool:
+        return self.visit.may("overrides:write")
+
     @cached_property
-    def overrides(self) -> list[Override]:
-        """The user's own overrides, those that are over too."""
-        return list(Override.objects.filter(user=self.user).select_related("feature").order_by("-created_at"))
+    def overrides(self) -> list[tuple[Override, str]]:
+        """The user's own overrides, those that are over too, each in words."""
+        rows = Override.objects.filter(user=self.user).select_related("feature").order_by("-created_at")
+        return [(override, override_in_words(override)) for override in rows]
 
     def _event(self, row: ChangeSetRow) -> dict[str, Any]:
         def named(modules: set[str]) -> list[str]:

@@ -49,7 +49,8 @@ def _tasks(customers: Any, at: datetime) -> Iterator[Task]:
     overrides = Override.objects.filter(customer__in=customers, ended_at=None, ends_at__gt=at, ends_at__lte=soon)
     for override in overrides.select_related("customer", "feature").order_by("ends_at")[:OF_EACH]:
         text = f"{override.customer.name}: the override of {override.feature.name} ends on {_day(override.ends_at)}."
-        yield Task("Ends soon", "warn", text, _page(override.customer))
+        page = reverse("portal:overrides", args=[override.customer.code])
+        yield Task("Ends soon", "warn", text, f"{page}?state=ending")
 
 
 def tasks_of_migrations(access: Access) -> Iterator[Task]:

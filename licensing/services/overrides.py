@@ -37,7 +37,7 @@ def grant_override(
     Raises NotFound (feature), Invalid (value, reason, dates), OverrideRefused (one of this mode is live).
     """
     with customer_commit(customer=customer, actor=actor, cause="override.granted", at=at, dry_run=dry_run) as commit:
-        row, definition = _published(feature)
+        row, definition = published_feature(feature)
         faults = _faults(definition, mode, value, reason, starts_at or commit.at, ends_at, commit.at)
         if faults:
             raise Invalid("The override can't be granted.", faults)
@@ -86,7 +86,7 @@ def end_override(
     return override
 
 
-def _published(code: str) -> tuple[Feature, FeatureDef]:
+def published_feature(code: str) -> tuple[Feature, FeatureDef]:
     """Returns the feature, and its definition in the newest published version that names it. Raises NotFound."""
     feature = Feature.objects.named(code).first()
     versions = Version.objects.frozen().filter(published_features__feature=feature).order_by("-published_at", "-pk")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from tests.factories.customers import api_with
-from tests.project.endpoints import WORLD, endpoints, open_world
+from tests.project.endpoints import WORLD, endpoints, open_world, root_of
 
 # Every parameter that any endpoint takes, and one that none takes.
 PARAMETERS = (
@@ -77,7 +77,7 @@ def test_no_input_is_answered_by_500_or_a_page(asker: APIClient, endpoint: str) 
             return WORLD[folder if name[1] == "code" else name[1]] if strange is None else quote(strange, safe="")
 
         filled = re.sub(r"\{(\w+)\}", fill, route)
-        address = f"/api/v1/{filled}?{urlencode(query)}"
+        address = f"{root_of(route)}{filled}?{urlencode(query)}"
         headers: Any = {"Idempotency-Key": key} if key is not None else {}
         with transaction.atomic():
             answer = asker.generic(method, address, body, content_type="application/json", headers=headers)

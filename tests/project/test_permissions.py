@@ -61,6 +61,10 @@ _CONTRACT: Final = _OF_A_CUSTOMER | dict.fromkeys(("product_manager", "publisher
 _OF_NO_CUSTOMER: Final = dict.fromkeys(
     ("admin", "viewer", "admin_of_another_customer", "key_bound_to_the_customer", "key_bound_to_another"), 403
 )
+_UNBOUND: Final = dict.fromkeys(
+    ("product_manager", "publisher", "customer_success", "auditor", "superuser", "key"), 403
+)
+_SOMEBODY: Final = (*_UNBOUND, "admin", "viewer", "key_bound_to_the_customer", *_OF_A_CUSTOMER)
 _SEATS: Final = _OF_A_CUSTOMER | {"product_manager": 403, "publisher": 403}
 _NOT_THEIRS_TO_WRITE: Final = dict.fromkeys(("product_manager", "publisher", "auditor", "admin", "viewer"), 403)
 
@@ -118,6 +122,15 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "POST customers/{customer}/packages/{number}/superfluous/": row(
         **_SEATS, auditor=403, viewer=403, admin=400, **dict.fromkeys(_TRUSTED, 400)
     ),
+    "GET customers/{customer}/overrides/": row(**_OF_A_CUSTOMER),
+    "POST customers/{customer}/overrides/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 400)),
+    "GET customers/{customer}/overrides/{override}/": row(**_OF_A_CUSTOMER),
+    "DELETE customers/{customer}/overrides/{override}/": row(**_CONTRACT),
+    # These name no customer: they are for callers who are bound to one, and for whoever is somebody's user.
+    "GET superoffice/api/v1/License": row(**_UNBOUND),
+    "GET superoffice/api/v1/License/User/{associate_id}": row(**_UNBOUND, **_OF_A_CUSTOMER),
+    "GET superoffice/api/v1/License/{owner}/{module}": row(**_UNBOUND),
+    "GET superoffice/api/v1/User/currentPrincipal": row(**dict.fromkeys(_SOMEBODY, 404)),
     "GET customers/{customer}/users/{user}/entitlements/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/{user}/entitlements/{feature}/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/{user}/entitlements/{feature}/?explain=true": row(**_OF_A_CUSTOMER, publisher=403),
