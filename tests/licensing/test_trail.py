@@ -448,7 +448,7 @@ ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
         *("package.damaged", "SUPEROFFICE #1", "damage"),
     ),
     "licensing.services.sealing.verify_all": (
-        lambda w: _edited(w) and list(sealing.verify_all(**w.who)),
+        lambda w: (_edited(w), list(sealing.verify_all(**w.who))),
         *("package.damaged", "SUPEROFFICE #1", "damage"),
     ),
     "licensing.services.sealing.record_damage": (
