@@ -26,6 +26,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from catalog.reserved import OWNER_WORDS
 from customers.access import Access, access_of
 from customers.api.params import refuse_unknown
 from customers.errors import NotFound
@@ -38,13 +39,14 @@ from licensing.api.superoffice_serializers import (
 )
 from licensing.errors import CustomerUnclear, MissingPrerequisite, NoAssociate, SeatRefusal
 from licensing.facts import DateState, full_name
+from licensing.keyring import OWN_KEYS
 from licensing.models import ModuleLicense, Package
+from licensing.recorded import seal_of
 from licensing.seating import Inventory, Wish, judge
 from licensing.selectors import seats_held, users_per_module
 from licensing.services.seats import active_rows, inventory_of
 
 NO_DATE: Final = "0001-01-01T00:00:00"  # how these apps spell a date that isn't there
-FIXED_WORDS: Final = frozenset({"user", "site", "changeserialnumber", "shopurl", "mdolist"})
 _READ: Final[dict[str, str]] = {"GET": "licenses:read"}
 _LARGEST_ID: Final = 2**63 - 1
 
@@ -55,7 +57,7 @@ class _NameConverter:
     regex = r"[^/\x00]{1,512}"
 
     def to_python(self, value: str) -> str:
-        if value.lower() in FIXED_WORDS or value.isdecimal():
+        if value.lower() in OWNER_WORDS or value.isdecimal():
             raise ValueError(value)
         return value
 
@@ -173,6 +175,8 @@ def _extended(package: Package, rows: Iterable[ModuleLicense], used: Mapping[str
 
 
 def _info(package: Package, rows: Iterable[ModuleLicense]) -> dict[str, Any]:
+    """Returns a LicenseInfo; the signature is our own seal over the record (Z-5), also of what partners issued."""
+    seal = seal_of(package)
     return {
         "AdminWarningDate": _date(package.warning_at),
         "CompanyName": package.company_name,
@@ -190,9 +194,9 @@ def _info(package: Package, rows: Iterable[ModuleLicense]) -> dict[str, Any]:
         "OwnerName": package.owner.code,
         "ProductDescription": package.product_description,
         "ProductType": package.product_type,
-        "PublicKey": "",
+        "PublicKey": OWN_KEYS[seal.key_id].text if seal is not None else "",
         "SerialNr": package.serial_number,
-        "Signature": "",
+        "Signature": seal.signature if seal is not None else "",
     }
 
 
