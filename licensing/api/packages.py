@@ -75,6 +75,8 @@ class PackageSerializer(serializers.ModelSerializer[Package]):
     """A package; the view gives `context["examined"]`: package id → what became of its signatures."""
 
     owner = serializers.CharField(source="owner.code")
+    # Named, for left to itself its bounds would be those of the database at hand.
+    deployment_type = serializers.IntegerField(read_only=True, allow_null=True)
     status = serializers.SerializerMethodField(help_text="By the clock: active, warning, grace or stopped.")
     key_id = serializers.SerializerMethodField(help_text="Which key signed it; null before anything was signed.")
     signature = serializers.SerializerMethodField()
