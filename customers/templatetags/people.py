@@ -13,9 +13,9 @@ register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def may(context: Any, scope: str, customer: Customer) -> bool:
-    """Whether whoever is signed in holds the scope at this customer."""
-    return access_of(context["request"]).allows(scope, customer.pk)
+def may(context: Any, scope: str, customer: Customer | None = None) -> bool:
+    """Whether whoever is signed in holds the scope at this customer; without one, whether everywhere."""
+    return access_of(context["request"]).allows(scope, customer.pk if customer is not None else None)
 
 
 @register.simple_tag(takes_context=True)

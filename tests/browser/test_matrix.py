@@ -341,7 +341,7 @@ def test_a_draft_that_somebody_discarded(matrix: Page, shop: Shop, paul: Account
 
 # ── Groups, search, cleaning up ─────────────────────────────────────────────
 def test_groups_open_and_close_and_search_keeps_changes(matrix: Page) -> None:
-    work = matrix.get_by_role("link", name="Work")
+    work = matrix.get_by_role("link", name="Work", exact=True)
     expect(work).to_have_attribute("aria-expanded", "true")
     cell(matrix, "common", "sales").click()
     matrix.keyboard.press("Space")
@@ -464,9 +464,9 @@ def test_without_scripts_values_are_shown_and_columns_lead_to_their_form(
     plain.add_cookies(cookies)
     page = plain.new_page()
     page.goto(PAGE)
-    page.get_by_role("link", name="Work").click()
+    page.get_by_role("link", name="Work", exact=True).click()
     expect(page.locator("tr[data-feature='sales']")).to_have_count(0)
-    page.get_by_role("link", name="Work").click()
+    page.get_by_role("link", name="Work", exact=True).click()
     expect(page.locator("tr[data-feature='sales']")).to_have_count(1)
     page.get_by_role("link", name="Sales Premium").click()
     assert page.url.endswith(f"/admin/catalog/version/{Version.objects.get(offer=shop.sales_premium).pk}/change/")

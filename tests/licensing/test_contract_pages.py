@@ -257,3 +257,5 @@ class TestNotices:
         assert [preview.mail.to for preview in page.context["previews"]] == [("kari@fjordlys.example",)] * 3
         assert "the first term ends in 30 days" in page.text
         assert kari.get("/portal/fjordlys/notices/").status_code == 403
+        assert "/portal/fjordlys/notices/" in cara.get("/portal/fjordlys/subscription/").text
+        assert "/portal/fjordlys/notices/" not in kari.get("/portal/fjordlys/subscription/").text
