@@ -63,7 +63,7 @@ class OnShelf:
                 values={code: feature.value for code, feature in content.features.items()},
                 set_names=frozenset(content.set_names),
             ),
-            **known,  # type: ignore[arg-type]
+            **known,  # type: ignore[arg-type]  # fields of this very class; replace() refuses any other
         )
 
 

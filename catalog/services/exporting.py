@@ -199,7 +199,7 @@ def _module(row: Any, names: Names) -> ModuleEntry:
         code=row.full_name,
         owner=row.owner.code,
         name=row.name,
-        type=Module.Type(row.type).label,  # type: ignore[arg-type]
+        type=Module.Type(row.type).label,  # type: ignore[arg-type]  # its labels are these three
         description=_line(row.description),
         tooltip=_line(row.tooltip),
         hidden=row.hidden,

@@ -39,7 +39,9 @@ def full(town: Town) -> Town:
     return town
 
 
-def later(town: Town, due: datetime | str = RENEWAL, at: datetime | None = None, release=None, **items: int):  # type: ignore[no-untyped-def]
+def later(
+    town: Town, due: datetime | str = RENEWAL, at: datetime | None = None, release: Any = None, **items: int
+) -> Any:
     wanted = {code.replace("_", "-"): quantity for code, quantity in items.items()}
     return change_items(customer=town.customer, actor=SYSTEM, items=wanted, due=due, release=release, at=at or hours(9))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -100,7 +101,7 @@ def test_one_customer_that_fails_holds_up_no_other(market: Market, full: Town, m
         cancel_subscription(customer=town.customer, actor=SYSTEM, at=hours(9))
     whole = sweeping.customer_commit
 
-    def failing(*, customer, **how):  # type: ignore[no-untyped-def]
+    def failing(*, customer: Any, **how: Any) -> Any:
         if customer.code == "fjordlys":
             raise RuntimeError("broken")
         return whole(customer=customer, **how)
