@@ -24,8 +24,8 @@ from licensing.differences import in_words
 from licensing.explaining import explain, facts_at
 from licensing.facts import Access
 from licensing.models import ChangeSetRow, ModuleLicense, Override, Seat
+from licensing.overriding import override_in_words
 from licensing.portal.gate import Visit, visit
-from licensing.portal.override_columns import override_in_words
 from licensing.portal.words import with_names
 from licensing.resolution import Decision, Outcome, Resolution, resolve
 from licensing.selectors import seats_held
