@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -186,6 +187,7 @@ def test_the_future_is_explained_as_it_is_derived(town: Town) -> None:
 def stored(town: Town, user: str | None, at: datetime) -> dict[str, Any]:
     reading = read_customer(town.customer.code, at) if user is None else read_user(town.customer.code, user, at)
     assert reading is not None
+    assert reading.set_id is not None
     body: dict[str, Any] = json.loads(EntitlementSet.objects.get(pk=reading.set_id).body)["features"]
     return body
 
@@ -219,7 +221,7 @@ def agrees(town: Town, user: str | None, instants: Sequence[datetime]) -> None:
         there = stretch_at(stretches, at)
         assert there is not None
         assert answers[there.set_id] == stored(town, user, at)
-    for before, after in zip(stretches, stretches[1:], strict=False):
+    for before, after in pairwise(stretches):
         assert before.ends_at == after.starts_at
         replayed = dict(answers[before.set_id])
         for each in turned(answers[before.set_id], answers[after.set_id]):
