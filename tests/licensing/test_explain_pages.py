@@ -183,7 +183,7 @@ def test_explaining_costs_the_same_whatever_happened(
         # the 14 of explaining: packages, rows, overrides, period; on sale; seats; user periods, holding periods, sets;
         # trail, change sets, overrides, packages; revision of the change
         asks(kari, user="ola", feature="quotes")
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(12):
         # session, account, roles, memberships; customer; user; user periods, holding periods, set; features counted,
         # listed, their choices
         asks(kari, user="ola")
