@@ -3,6 +3,7 @@ from django.urls import path
 import customers.api.base  # noqa: F401 - it registers the converter <code:…>
 from licensing.portal.contract import SubscriptionChange, SubscriptionPage
 from licensing.portal.explain import ExplainPage
+from licensing.portal.licenses import HoldersPage, LicensesPage
 from licensing.portal.notices import NoticesPage
 from licensing.portal.overrides import CustomerOverrides, EndOverride, GrantOverride
 from licensing.portal.overview import CustomerPage
@@ -22,6 +23,8 @@ urlpatterns = [
     path("<code:customer>/packages/upload/", PackageUpload.as_view(), name="package_upload"),
     path("<code:customer>/packages/<code:owner>/<int:number>/", PackagePage.as_view(), name="package"),
     path("<code:customer>/packages/<code:owner>/<int:number>/xml/", PackageXml.as_view(), name="package_xml"),
+    path("<code:customer>/licenses/", LicensesPage.as_view(), name="licenses"),
+    path("<code:customer>/licenses/<code:owner>/holders/<code:module>/", HoldersPage.as_view(), name="holders"),
     path("<code:customer>/licenses/<code:owner>/remove/", LicenseRemoval.as_view(), name="license_removal"),
     path("<code:customer>/notices/", NoticesPage.as_view(), name="notices"),
     path("<code:customer>/overrides/", CustomerOverrides.as_view(), name="overrides"),
