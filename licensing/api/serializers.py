@@ -64,7 +64,7 @@ class WaySerializer(serializers.Serializer[Any]):
     )
     code = serializers.CharField()
     name = serializers.CharField()
-    type = serializers.ChoiceField(["plan", "add_on", "module"])
+    type = serializers.CharField(help_text="plan, add_on or module.")
     version = serializers.IntegerField(allow_null=True)
     module = serializers.CharField(help_text="owner.module")
     gives = _AnswerSerializer(help_text="What the answer would be then.")
@@ -77,7 +77,7 @@ class WaySerializer(serializers.Serializer[Any]):
 class HappeningSerializer(serializers.Serializer[Any]):
     """Something that happened at the instant of a change."""
 
-    kind = serializers.ChoiceField(["seats", "user", "override", "package", "dates"])
+    kind = serializers.CharField(help_text="seats, user, override, package, or dates (what the clock made of one).")
     words = serializers.CharField()
     actor = serializers.CharField(allow_blank=True, help_text="Empty for the clock, and for who may not know.")
     reason = serializers.CharField(allow_blank=True)

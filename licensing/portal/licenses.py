@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.conf import settings
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Case, Exists, OuterRef, Q, When
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
@@ -45,6 +45,8 @@ from licensing.selectors import periods_at, seats_held, users_per_holding
 
 READ: Final = "licenses:read"
 USER, SITE = ModuleLicense.Type.USER, ModuleLicense.Type.SITE
+# What people hold comes first, and of that the plans; then in the order of the package.
+_IN_ORDER: Final = (Case(When(is_plan=True, then=0), When(license_type=USER, then=1), default=2), "sort_order")
 
 
 class LicenseFilters(Filters):
@@ -206,7 +208,7 @@ class Licenses(Moment):
     @property
     def _columns(self) -> list[Column]:
         return [
-            Column("license", "Licence", attrgetter("module_description"), _named, ("sort_order",), is_fixed=True),
+            Column("license", "Licence", attrgetter("module_description"), _named, _IN_ORDER, is_fixed=True),
             Column("module", "Module", attrgetter("full_name"), order=("module_name",)),
             Column("kind", "For", _kind, order=("license_type",)),
             Column("version", "Version", lambda row: f"v{row.version_number}" if row.version_number else ""),
@@ -324,7 +326,7 @@ class Holders(Moment):
     @property
     def _columns(self) -> list[Column]:
         def seats(of: Any) -> Any:
-            return lambda user: ", ".join(str(of(seat)) for seat in user.behind)
+            return lambda user: ", ".join(dict.fromkeys(str(of(seat)) for seat in user.behind))
 
         return [
             Column("user", "User", attrgetter("name"), self._link, (Lower("name"),), is_fixed=True),
