@@ -3,7 +3,8 @@ from django.urls import path
 import customers.api.base  # noqa: F401 - it registers the converter <code:…>
 from licensing.portal.contract import SubscriptionChange, SubscriptionPage
 from licensing.portal.explain import ExplainPage
-from licensing.portal.licenses import HoldersPage, LicensesPage
+from licensing.portal.holders import HoldersPage
+from licensing.portal.licenses import LicensesPage
 from licensing.portal.notices import NoticesPage
 from licensing.portal.overrides import CustomerOverrides, EndOverride, GrantOverride
 from licensing.portal.overview import CustomerPage
