@@ -136,3 +136,16 @@ class MigrationCustomerQuerySet(AnyRows):
 
     def due(self, at: datetime) -> Any:
         return self.to_do().filter(try_at__lte=at)
+
+
+class CounterQuerySet(AnyRows):
+    def search(self, text: str) -> Any:
+        """Counters of users and features whose code or name contains `text`."""
+        found = Q(feature__name__icontains=text) | Q(feature__code__icontains=text)
+        return self.filter(found | Q(user__name__icontains=text) | Q(user__code__icontains=text))
+
+
+class ReservationQuerySet(AnyRows):
+    def live(self, at: datetime) -> Any:
+        """Reservations that count at `at`: neither settled nor over."""
+        return self.filter(settled_at=None, expires_at__gt=at)

@@ -244,7 +244,19 @@ class FeatureSerializer(serializers.ModelSerializer[Feature]):
     class Meta:
         model = Feature
         fields: tuple[str, ...] = (
-            *("code", "name", "description", "group", "group_name", "kind", "rule", "unit", "counts", "resets", "choices"),
+            *(
+                "code",
+                "name",
+                "description",
+                "group",
+                "group_name",
+                "kind",
+                "rule",
+                "unit",
+                "counts",
+                "resets",
+                "choices",
+            ),
             *("site_module", "user_module", "read_only_without_seat"),
         )
 

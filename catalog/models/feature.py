@@ -24,7 +24,7 @@ class FeatureGroup(models.Model):
 
 
 class Feature(models.Model):
-    """A switch, a limit or a level. Kind, unit, rule and how it is counted are for good once a published version names it (F-4)."""
+    """A switch, a limit or a level. Kind, unit, rule and counting are for good once it is published (F-4)."""
 
     class Counts(models.TextChoices):
         PER_CALL = "call", "per call"

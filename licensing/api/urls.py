@@ -1,6 +1,17 @@
 from django.urls import path
 
-from licensing.api import activation, contracts, entitlements, licenses, moving, overrides, packages, seats, users
+from licensing.api import (
+    activation,
+    contracts,
+    entitlements,
+    licenses,
+    moving,
+    overrides,
+    packages,
+    seats,
+    usage,
+    users,
+)
 
 _CUSTOMER = "customers/<code:customer>/"
 _USER = f"{_CUSTOMER}users/<code:user>/"
@@ -19,6 +30,22 @@ urlpatterns = [
     path(_USER, users.UserDetail.as_view(), name="user-detail"),
     path(f"{_USER}seats/", seats.SeatList.as_view(), name="seat-list"),
     path(f"{_USER}seats/<code:module>/", seats.SeatDetail.as_view(), name="seat-detail"),
+    path(f"{_CUSTOMER}usage/", usage.CustomerUsages.as_view(), name="customer-usage-list"),
+    path(
+        f"{_CUSTOMER}usage/reservations/<uuid:reservation>/",
+        usage.ReservationDetail.as_view(),
+        name="usage-reservation",
+    ),
+    path(
+        f"{_CUSTOMER}usage/reservations/<uuid:reservation>/confirm/",
+        usage.ReservationConfirm.as_view(),
+        name="usage-reservation-confirm",
+    ),
+    path(f"{_CUSTOMER}usage/<code:feature>/", usage.UsageDetail.as_view(), name="customer-usage"),
+    path(f"{_CUSTOMER}usage/<code:feature>/reserve/", usage.UsageReserve.as_view(), name="customer-usage-reserve"),
+    path(f"{_USER}usage/", usage.UserUsages.as_view(), name="user-usage-list"),
+    path(f"{_USER}usage/<code:feature>/", usage.UsageDetail.as_view(), name="user-usage"),
+    path(f"{_USER}usage/<code:feature>/reserve/", usage.UsageReserve.as_view(), name="user-usage-reserve"),
     path(f"{_CUSTOMER}subscription/", contracts.SubscriptionDetail.as_view(), name="subscription"),
     path(f"{_CUSTOMER}subscription/cancel/", contracts.SubscriptionCancel.as_view(), name="subscription-cancel"),
     path(f"{_CUSTOMER}subscription/resume/", contracts.SubscriptionResume.as_view(), name="subscription-resume"),

@@ -7,6 +7,7 @@ from .period import EntitlementSet, Holding, HoldingPeriod, UserPeriod
 from .revision import CustomerRevision, RevisionEntry
 from .seat import ChangeSet, ChangeSetRow, Override, Seat
 from .subscription import PlannedRelease, Subscription, SubscriptionItem
+from .usage import UsageCounter, UsageReservation
 
 __all__ = [
     "ChangeSet",
@@ -34,5 +35,7 @@ __all__ = [
     "Seat",
     "Subscription",
     "SubscriptionItem",
+    "UsageCounter",
+    "UsageReservation",
     "UserPeriod",
 ]

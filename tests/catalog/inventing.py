@@ -147,7 +147,9 @@ def _feature(draw: Draw, code: str, groups: Sequence[str], site: Sequence[str], 
         rule=draw(st.sampled_from(KINDS[kind].rules)),
         unit=draw(st.one_of(st.just(""), lines)) if kind == "limit" else "",
         counts=counts,
-        resets=draw(st.sampled_from(["", "calendar_month", "contract_month"])) if counts in ("user", "customer") else "",
+        resets=draw(st.sampled_from(["", "calendar_month", "contract_month"]))
+        if counts in ("user", "customer")
+        else "",
         site=draw(maybe(site)),
         user=draw(maybe(user)),
         read_only_without_seat=draw(st.booleans()),

@@ -26,6 +26,7 @@ WORLD: Final = {
     "owner": "ACME",
     "migration": "4711",
     "override": "4712",
+    "reservation": "00000000-0000-4000-8000-000000000000",  # of nobody
     "associate_id": "",  # Ola's, once the world is there
     "catalog/solutions": "sales",
     "catalog/features": "quotes",
