@@ -1,4 +1,4 @@
-"""How much of a limit is used: the arithmetic of counting, without a database. Pure. Rules L-1 to L-8.
+"""How much of a limit is used: the arithmetic of counting, without a database. Pure. Rules L-1 to L-7.
 
 What is used counts, and what is reserved until it is confirmed, released or its time is over.
 """

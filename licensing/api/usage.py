@@ -1,4 +1,4 @@
-"""What is used of limits: read, reported, reserved (rules L-1 to L-8)."""
+"""What is used of limits: read, reported, reserved (rules L-1 to L-7)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class UsageSerializer(serializers.Serializer[Any]):
     used = serializers.IntegerField()
     reserved = serializers.IntegerField(help_text="Set aside by reservations that are open.")
     remaining = serializers.IntegerField(allow_null=True, help_text="Never below 0; null where unlimited.")
-    state = serializers.ChoiceField([state.value for state in UsageState], help_text="near: from 85 % on.")
+    state = serializers.ChoiceField([(s.value, s.name) for s in UsageState], help_text="near: from 85 % on.")
     period = PeriodSerializer(allow_null=True, help_text="Null where counting never starts again.")
     as_of = serializers.DateTimeField()
 
@@ -108,7 +108,7 @@ class _Counting(CustomerMixin, APIView):
         return counted(customer, None if user is None else get_user(customer, user), feature)
 
 
-class UsageDetail(_Counting):
+class CustomerUsage(_Counting):
     required_scopes: ClassVar[dict[str, str]] = {"GET": READ, "PUT": WRITE, "POST": WRITE}
 
     @extend_schema(responses=UsageSerializer)
@@ -134,7 +134,7 @@ class UsageDetail(_Counting):
         return _changed(add_usage(subject=subject, amount=asked["add"], dry_run=dry_run), dry_run)
 
 
-class UsageReserve(_Counting):
+class CustomerReserve(_Counting):
     required_scopes: ClassVar[dict[str, str]] = {"POST": WRITE}
 
     @extend_schema(
@@ -159,6 +159,14 @@ class UsageReserve(_Counting):
             "expires_at": held.expires_at if held else None,
         }
         return _changed(usage, dry_run, status=200 if dry_run else 201, **told)
+
+
+class UserUsage(CustomerUsage):
+    """The same of one user."""
+
+
+class UserReserve(CustomerReserve):
+    """The same of one user."""
 
 
 class ReservationConfirm(CustomerMixin, APIView):

@@ -7,6 +7,7 @@ from licensing.portal.overrides import CustomerOverrides, EndOverride, GrantOver
 from licensing.portal.overview import CustomerPage
 from licensing.portal.package import PackagePage
 from licensing.portal.packages import LicenseRemoval, Packages, PackageUpload, PackageXml
+from licensing.portal.usage import UsagePage
 from licensing.portal.user_page import UserPage
 from licensing.portal.views import Customers, Hint, Users
 
@@ -25,6 +26,7 @@ urlpatterns = [
     path("<code:customer>/overrides/", CustomerOverrides.as_view(), name="overrides"),
     path("<code:customer>/overrides/new/", GrantOverride.as_view(), name="override_new"),
     path("<code:customer>/overrides/<int:override>/end/", EndOverride.as_view(), name="override_end"),
+    path("<code:customer>/usage/", UsagePage.as_view(), name="usage"),
     path("<code:customer>/users/", Users.as_view(), name="users"),
     path("<code:customer>/seats/hint/", Hint.as_view(), name="hint"),
     path("<code:customer>/users/<code:user>/", UserPage.as_view(), name="user"),

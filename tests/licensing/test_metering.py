@@ -1,4 +1,4 @@
-"""Counting what is used: reported, reserved, never over. Rules L-1 to L-8."""
+"""Counting what is used: reported, reserved, never over. Rules L-1 to L-7."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Usage as an integrator meets it: reported, reserved, repeated without harm. Rules L-1 to L-8."""
+"""Usage as an integrator meets it: reported, reserved, repeated without harm. Rules L-1 to L-7."""
 
 from __future__ import annotations
 
