@@ -2,11 +2,14 @@ from django.urls import path
 
 import customers.api.base  # noqa: F401 - it registers the converter <code:…>
 from licensing.portal.contract import SubscriptionChange, SubscriptionPage
+from licensing.portal.explain import ExplainPage
+from licensing.portal.licenses import HoldersPage, LicensesPage
 from licensing.portal.notices import NoticesPage
 from licensing.portal.overrides import CustomerOverrides, EndOverride, GrantOverride
 from licensing.portal.overview import CustomerPage
 from licensing.portal.package import PackagePage
 from licensing.portal.packages import LicenseRemoval, Packages, PackageUpload, PackageXml
+from licensing.portal.timeline import TimelinePage
 from licensing.portal.usage import UsagePage
 from licensing.portal.user_page import UserPage
 from licensing.portal.views import Customers, Hint, Users
@@ -21,13 +24,17 @@ urlpatterns = [
     path("<code:customer>/packages/upload/", PackageUpload.as_view(), name="package_upload"),
     path("<code:customer>/packages/<code:owner>/<int:number>/", PackagePage.as_view(), name="package"),
     path("<code:customer>/packages/<code:owner>/<int:number>/xml/", PackageXml.as_view(), name="package_xml"),
+    path("<code:customer>/licenses/", LicensesPage.as_view(), name="licenses"),
+    path("<code:customer>/licenses/<code:owner>/holders/<code:module>/", HoldersPage.as_view(), name="holders"),
     path("<code:customer>/licenses/<code:owner>/remove/", LicenseRemoval.as_view(), name="license_removal"),
     path("<code:customer>/notices/", NoticesPage.as_view(), name="notices"),
     path("<code:customer>/overrides/", CustomerOverrides.as_view(), name="overrides"),
     path("<code:customer>/overrides/new/", GrantOverride.as_view(), name="override_new"),
     path("<code:customer>/overrides/<int:override>/end/", EndOverride.as_view(), name="override_end"),
     path("<code:customer>/usage/", UsagePage.as_view(), name="usage"),
+    path("<code:customer>/explain/", ExplainPage.as_view(), name="explain"),
     path("<code:customer>/users/", Users.as_view(), name="users"),
     path("<code:customer>/seats/hint/", Hint.as_view(), name="hint"),
     path("<code:customer>/users/<code:user>/", UserPage.as_view(), name="user"),
+    path("<code:customer>/users/<code:user>/timeline/", TimelinePage.as_view(), name="timeline"),
 ]
