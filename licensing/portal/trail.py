@@ -22,7 +22,7 @@ from catalog.models import AddOn, Feature, FeatureGroup, Module, Owner, Plan, So
 from customers.access import Access, access_of, not_allowed
 from customers.models import Account, ApiClient, AuditEvent
 from customers.querysets import AuditEventQuerySet
-from licensing.models import OwnerKey, OwnerPlan
+from licensing.models import OwnerKey, OwnerPlan, SeatRequest
 
 ALL: Final = "audit:read"
 CATALOG: Final = frozenset(
@@ -31,7 +31,8 @@ CATALOG: Final = frozenset(
 # Object type → the scope that lets people open such objects anywhere. What isn't named is for auditors.
 _READ_WITH: Final[Mapping[str, str]] = MappingProxyType(
     dict.fromkeys(CATALOG, "catalog:read")
-    | dict.fromkeys(("customer", "user", "subscription", "override", "migration"), "customers:read")
+    | dict.fromkeys(("customer", "subscription", "override", "migration"), "customers:read")
+    | {"user": "users:read", "seat_request": "seats:read"}
     | dict.fromkeys(("package", "license", "owner_key", "owner_plan"), "licenses:read")
     | {"seats": "seats:read", "api_client": "clients:write"}
     | dict.fromkeys(("account", "membership"), "customers:write")
@@ -44,6 +45,7 @@ _OF_ACTION: Final[Mapping[str, str]] = MappingProxyType(
     | dict.fromkeys(("version.moved", "version.rolled_back"), "subscription")
     | {"member": "membership", "client": "api_client", "key": "api_client"}
     | dict.fromkeys(("key.registered", "key.retired"), "owner_key")
+    | dict.fromkeys(("seats.requested", *(f"seats.request_{s}" for s in SeatRequest.State.values)), "seat_request")
 )
 
 
