@@ -138,7 +138,7 @@ def addresses_of(events: Iterable[AuditEvent], request: HttpRequest) -> Callable
 
 
 _AT_CUSTOMER: Final = frozenset(
-    {"customer", "user", "seats", "subscription", "package", "license", "override", "membership"}
+    {"customer", "user", "seats", "seat_request", "subscription", "package", "license", "override", "membership"}
 )
 
 
@@ -148,4 +148,6 @@ def _in_portal(access: Access, event: Any) -> str:
         return ""
     if event.object_type in ("user", "seats") and access.allows("entitlements:read", customer.pk):
         return reverse("portal:user", args=[customer.code, event.object_code.partition("/")[2]])
+    if event.object_type == "seat_request" and access.allows("seats:read", customer.pk):
+        return reverse("portal:request", args=[customer.code, int(event.object_code)])
     return reverse("portal:customer", args=[customer.code])
