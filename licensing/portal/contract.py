@@ -199,7 +199,8 @@ def _request(found: Visit, number: str) -> SeatRequest | None:
         return None
     if not found.may("customers:write"):
         raise not_allowed()
-    row = SeatRequest.objects.filter(customer=found.customer, pk=int(number)).first() if _is_number(number) else None
+    rows = SeatRequest.objects.filter(customer=found.customer).select_related("customer", "owner")
+    row: SeatRequest | None = rows.filter(pk=int(number)).first() if _is_number(number) else None
     if row is None:
         raise NotFound("seat_request", number)
     return row

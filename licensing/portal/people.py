@@ -36,8 +36,8 @@ class UserForm(forms.Form):
     )
     can_log_in = forms.BooleanField(required=False, initial=True, label="Can log in")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs, label_suffix="")
+    def __init__(self, data: Any = None, **options: Any) -> None:
+        super().__init__(data, label_suffix="", **options)
 
     def refuse(self, refusal: Refusal) -> None:
         """Says what the service refused, beside its field where it has one."""

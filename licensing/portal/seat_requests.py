@@ -122,9 +122,7 @@ def _meter(found: Visit, module: str) -> Meter:
 
 # ── Lists ───────────────────────────────────────────────────────────────────
 class RequestFilters(Filters):
-    state = forms.ChoiceField(
-        required=False, label="State", choices=[("", "Any state"), *SeatRequest.State.choices]
-    )
+    state = forms.ChoiceField(required=False, label="State", choices=[("", "Any state"), *SeatRequest.State.choices])
 
     def narrow(self, rows: Any) -> Any:
         asked = self.asked
@@ -189,7 +187,7 @@ class CustomerRequests(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, customer: str) -> HttpResponseBase:
         found = visit(request, customer, READS)
         rows = SeatRequest.objects.filter(customer=found.customer)
-        frame = {"customer": found.customer, "crumbs": found.crumbs, "here": "Seat requests"}
+        frame: dict[str, Any] = {"customer": found.customer, "crumbs": found.crumbs, "here": "Seat requests"}
         return _listed(request, rows, "requests", may_ask=found.may(ASKS), **frame)
 
 
