@@ -76,6 +76,38 @@ class AddSubstringIndex(Operation):
             schema_editor.execute(f'DROP INDEX IF EXISTS "{self.name}"')
 
 
+class AddOrderIndex(Operation):
+    """Serves an order that SQLite cannot index as such, since it says where nulls go: on PostgreSQL alone.
+
+    As with AddSubstringIndex, it is a matter of speed, and models don't know it.
+    """
+
+    reversible = True
+    atomic = False
+    category = OperationCategory.ADDITION
+
+    def __init__(self, name: str, table: str, order: str) -> None:
+        self.name, self.table, self.order = name, table, order
+
+    def describe(self) -> str:
+        return f"Index of {self.table} in the order {self.order}"
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        pass
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            schema_editor.execute(f'CREATE INDEX CONCURRENTLY "{self.name}" ON "{self.table}" ({self.order})')
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            schema_editor.execute(f'DROP INDEX IF EXISTS "{self.name}"')
+
+
 class AddCheckOnline(migrations.AddConstraint):
     """Adds a CHECK; PostgreSQL looks at the rows there are without holding up writes."""
 

@@ -33,7 +33,7 @@ from licensing.portal.gate import Visit, visit
 from licensing.portal.links import customer_link, user_link
 from licensing.portal.listing import load_board, load_crowd
 from licensing.portal.page import Meter, Sheet
-from licensing.selectors import seats_in_order
+from licensing.selectors import longest_unseen
 from licensing.services.requests import MOST, ask_for_seats, decline_request, wanted_items, withdraw_request
 
 READS: Final = "seats:read"
@@ -75,7 +75,7 @@ HOLDERS: Final = (
         "Last seen",
         attrgetter("user.last_seen_at"),
         lambda seat: _day(seat.user.last_seen_at) or "never",
-        order=(Unseen("user__last_seen_at"),),
+        order=(Unseen("user__last_seen_at"), NeverNull("user_id")),
     ),
     Column(
         "since",
@@ -95,7 +95,7 @@ class SeatsOf(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, customer: str, module: str) -> HttpResponseBase:
         found = visit(request, customer, READS)
         meter = _meter(found, module)
-        rows = seats_in_order(found.customer, meter.module).select_related("assigned_in", "customer")
+        rows = longest_unseen(found.customer, meter.module).select_related("assigned_in", "customer")
         table = Table(request, "holders", rows, HOLDERS, sort="seen", count=meter.used)
         if table.wants_csv:
             return table.csv()

@@ -26,7 +26,7 @@ from licensing.portal.listing import held_by, load_board, load_crowd
 from licensing.portal.page import Meter, Row, Sheet
 from licensing.portal.people import reason_of, user_frame
 from licensing.portal.words import Fault, in_words
-from licensing.selectors import seats_in_order
+from licensing.selectors import longest_unseen
 from licensing.services.seats import UserWish, change_seats
 
 UNSEEN_NAMED: Final = 3
@@ -116,7 +116,7 @@ def full_plans(customer: Customer, meters: Sequence[Meter]) -> list[FullPlan]:
     return [
         FullPlan(
             meter,
-            [seat.user for seat in seats_in_order(customer, meter.module)[:UNSEEN_NAMED]],
+            [seat.user for seat in longest_unseen(customer, meter.module)[:UNSEEN_NAMED]],
             asked.get(meter.module),
         )
         for meter in full

@@ -49,7 +49,6 @@ LISTS: Final[Mapping[str, str]] = {
     "users, former": USERS + "?status=former",
     "one user": USERS + "u0000002/",
     "one user’s plans": USERS + "u0000002/plans/",
-    "customer": "/portal/{customer}/",
     "seats of a plan": "/portal/{customer}/seats/superoffice.ten-sales-premium/",
     "seats of a plan, last seen": "/portal/{customer}/seats/superoffice.ten-sales-premium/?sort=-seen",
     "audit trail": AUDIT,
