@@ -19,6 +19,8 @@ SCOPES: Final = MappingProxyType(
         "overrides:write": "Grant and end overrides",
         "entitlements:read": "Read entitlements",
         "entitlements:explain": "Read why an entitlement is what it is",
+        "usage:read": "Read what is used of limits",
+        "usage:write": "Report and reserve what is used of limits",
         "audit:read": "Read the audit trail",
         "clients:write": "Manage API clients and their keys",
     }
@@ -26,7 +28,7 @@ SCOPES: Final = MappingProxyType(
 
 _ALL_READ: Final = frozenset(
     {"catalog:read", "customers:read", "users:read", "licenses:read", "seats:read", "entitlements:read"}
-    | {"entitlements:explain"}
+    | {"entitlements:explain", "usage:read"}
 )
 
 STAFF_SCOPES: Final = MappingProxyType(
@@ -40,7 +42,8 @@ STAFF_SCOPES: Final = MappingProxyType(
             | {"licenses:read", "entitlements:read"}
         ),
         "customer_success": _ALL_READ
-        | {"customers:write", "users:write", "packages:activate", "seats:write", "overrides:write", "clients:write"},
+        | {"customers:write", "users:write", "packages:activate", "seats:write", "overrides:write", "clients:write"}
+        | {"usage:write"},
         "auditor": _ALL_READ | {"audit:read"},
     }
 )

@@ -148,3 +148,16 @@ class SeatRequestQuerySet(AnyRows):
         whose = Q(customer__code__icontains=text) | Q(customer__name__icontains=text)
         what = Q(module_name__icontains=text) | Q(module_description__icontains=text)
         return self.filter(whose | what | Q(asked_by__icontains=text) | Q(note__icontains=text))
+
+
+class CounterQuerySet(AnyRows):
+    def search(self, text: str) -> Any:
+        """Counters of users and features whose code or name contains `text`."""
+        found = Q(feature__name__icontains=text) | Q(feature__code__icontains=text)
+        return self.filter(found | Q(user__name__icontains=text) | Q(user__code__icontains=text))
+
+
+class ReservationQuerySet(AnyRows):
+    def live(self, at: datetime) -> Any:
+        """Reservations that count at `at`: neither settled nor over."""
+        return self.filter(settled_at=None, expires_at__gt=at)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django_filters import FilterSet
 from django_filters.rest_framework import CharFilter, ChoiceFilter
 
-from catalog.models import Offer
+from catalog.models import Feature, Offer
 from customers.api.filters import YesNoFilter
 from customers.errors import Invalid
 from customers.models import CustomerUser
@@ -151,3 +151,15 @@ class MigrationCustomerFilter(FilterSet):
     class Meta:
         model = MigrationCustomer
         fields: tuple[str, ...] = ()
+
+
+class UsageFilter(FilterSet):
+    feature = CharFilter(field_name="code", lookup_expr="iexact", label="The code of one limit.")
+    search = CharFilter(method="by_text", label="Part of the limit's code or name.")
+
+    class Meta:
+        model = Feature
+        fields: tuple[str, ...] = ()
+
+    def by_text(self, rows: QuerySet[Feature], name: str, text: str) -> QuerySet[Feature]:
+        return rows.filter(Q(code__icontains=text) | Q(name__icontains=text))

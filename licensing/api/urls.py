@@ -10,6 +10,7 @@ from licensing.api import (
     packages,
     seat_requests,
     seats,
+    usage,
     users,
 )
 
@@ -31,6 +32,22 @@ urlpatterns = [
     path(f"{_USER}erase/", users.UserErasure.as_view(), name="user-erase"),
     path(f"{_USER}seats/", seats.SeatList.as_view(), name="seat-list"),
     path(f"{_USER}seats/<code:module>/", seats.SeatDetail.as_view(), name="seat-detail"),
+    path(f"{_CUSTOMER}usage/", usage.CustomerUsages.as_view(), name="customer-usage-list"),
+    path(
+        f"{_CUSTOMER}usage/reservations/<uuid:reservation>/",
+        usage.ReservationDetail.as_view(),
+        name="usage-reservation",
+    ),
+    path(
+        f"{_CUSTOMER}usage/reservations/<uuid:reservation>/confirm/",
+        usage.ReservationConfirm.as_view(),
+        name="usage-reservation-confirm",
+    ),
+    path(f"{_CUSTOMER}usage/<code:feature>/", usage.CustomerUsage.as_view(), name="customer-usage"),
+    path(f"{_CUSTOMER}usage/<code:feature>/reserve/", usage.CustomerReserve.as_view(), name="customer-usage-reserve"),
+    path(f"{_USER}usage/", usage.UserUsages.as_view(), name="user-usage-list"),
+    path(f"{_USER}usage/<code:feature>/", usage.UserUsage.as_view(), name="user-usage"),
+    path(f"{_USER}usage/<code:feature>/reserve/", usage.UserReserve.as_view(), name="user-usage-reserve"),
     path(f"{_CUSTOMER}subscription/", contracts.SubscriptionDetail.as_view(), name="subscription"),
     path(f"{_CUSTOMER}subscription/cancel/", contracts.SubscriptionCancel.as_view(), name="subscription-cancel"),
     path(f"{_CUSTOMER}subscription/resume/", contracts.SubscriptionResume.as_view(), name="subscription-resume"),

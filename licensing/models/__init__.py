@@ -8,6 +8,7 @@ from .request import SeatRequest
 from .revision import CustomerRevision, RevisionEntry
 from .seat import ChangeSet, ChangeSetRow, Override, Seat
 from .subscription import PlannedRelease, Subscription, SubscriptionItem
+from .usage import UsageCounter, UsageReservation
 
 __all__ = [
     "ChangeSet",
@@ -36,5 +37,7 @@ __all__ = [
     "SeatRequest",
     "Subscription",
     "SubscriptionItem",
+    "UsageCounter",
+    "UsageReservation",
     "UserPeriod",
 ]

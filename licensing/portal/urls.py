@@ -9,6 +9,7 @@ from licensing.portal.package import PackagePage
 from licensing.portal.packages import LicenseRemoval, Packages, PackageUpload, PackageXml
 from licensing.portal.people import AddUser, EditUser, EraseUser, UserLeaves
 from licensing.portal.seat_requests import AskForSeats, CustomerRequests, RequestPage, SeatsOf
+from licensing.portal.usage import UsagePage
 from licensing.portal.user_page import UserPage
 from licensing.portal.user_plans import UserPlansPage
 from licensing.portal.views import Customers, Hint, Users
@@ -32,6 +33,7 @@ urlpatterns = [
     path("<code:customer>/requests/new/", AskForSeats.as_view(), name="request_new"),
     path("<code:customer>/requests/<int:number>/", RequestPage.as_view(), name="request"),
     path("<code:customer>/new-user/", AddUser.as_view(), name="user_new"),
+    path("<code:customer>/usage/", UsagePage.as_view(), name="usage"),
     path("<code:customer>/users/", Users.as_view(), name="users"),
     path("<code:customer>/seats/hint/", Hint.as_view(), name="hint"),
     path("<code:customer>/seats/<code:module>/", SeatsOf.as_view(), name="seats_of"),

@@ -29,6 +29,7 @@ WORLD: Final = {
     "migration": "4711",
     "override": "4712",
     "seat-requests": "1",  # its number, once the world is there
+    "reservation": "00000000-0000-4000-8000-000000000000",  # of nobody
     "associate_id": "",  # Ola's, once the world is there
     "catalog/solutions": "sales",
     "catalog/features": "quotes",

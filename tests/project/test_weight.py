@@ -40,6 +40,7 @@ def root_client(db: Any, root: Account) -> Client:
         "/portal/fjordlys/",
         "/portal/fjordlys/subscription/",
         "/portal/fjordlys/overrides/",
+        "/portal/fjordlys/usage/",
         "/portal/fjordlys/overrides/new/?feature=quotes",
         "/overrides/",
         "/portal/fjordlys/users/",
@@ -73,7 +74,8 @@ def test_pages_load_every_style_and_script_there_is(root_client: Client) -> None
     static = Path(__file__).resolve().parents[2] / "static"
     ours = {str(path.relative_to(static)) for path in static.glob("*/*") if path.suffix in {".css", ".js"}}
     pages = ["/portal/fjordlys/", "/portal/fjordlys/subscription/", "/portal/fjordlys/users/", "/plans/"]
-    pages += ["/catalog/matrix/", "/styleguide/", "/portal/fjordlys/users/ola/"]
+    pages += ["/portal/fjordlys/usage/", "/portal/fjordlys/users/ola/"]
+    pages += ["/catalog/matrix/", "/styleguide/"]
     pages += ["/catalog/compatibility/", "/catalog/files/", "/audit/", "/admin/catalog/feature/add/"]
     pages += ["/admin/catalog/plan/", "/admin/catalog/version/compare/sales-premium/"]
     loaded = {match["path"] for page in pages for match in ASSET.finditer(root_client.get(page).text)}

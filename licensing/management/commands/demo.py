@@ -21,6 +21,7 @@ from customers.services import accounts, keys, members
 from licensing.services.demo import make_demo_customers, map_ten_plans
 from licensing.services.demo_migrations import make_demo_migrations
 from licensing.services.demo_requests import make_demo_requests
+from licensing.services.demo_usage import make_demo_usage
 
 STAFF = {
     "product_manager": ("pia@planarium.example", "Pia Product"),
@@ -56,6 +57,7 @@ class Command(BaseCommand):
         }
         make_demo_requests(answerer=_actor("customer_success"), at=timezone.now())
         make_demo_migrations(proposer=_actor("product_manager"), runner=_actor("customer_success"), at=timezone.now())
+        make_demo_usage(publisher=_actor("publisher"), runner=_actor("customer_success"), at=timezone.now())
         make_demo_drafts(editor=_actor("product_manager"), approver=_actor("publisher"), at=timezone.now())
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(told, indent=2) + "\n")
