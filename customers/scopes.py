@@ -8,9 +8,10 @@ SCOPES: Final = MappingProxyType(
         "catalog:read": "Read published plans, add-ons, features and modules",
         "catalog:draft": "Edit drafts and submit them for review",
         "catalog:publish": "Approve, publish and retire versions",
-        "customers:read": "Read customers, their users and subscriptions",
+        "customers:read": "Read customers and their subscriptions",
         "customers:write": "Edit customers, subscriptions and packages",
-        "users:write": "Create and edit the users of a customer",
+        "users:read": "Read the users of a customer",
+        "users:write": "Create, edit and erase the users of a customer",
         "packages:activate": "Activate a pending package",
         "licenses:read": "Read packages and module licence records",
         "seats:read": "Read who holds which seat",
@@ -26,19 +27,19 @@ SCOPES: Final = MappingProxyType(
 )
 
 _ALL_READ: Final = frozenset(
-    {"catalog:read", "customers:read", "licenses:read", "seats:read", "entitlements:read", "entitlements:explain"}
-    | {"usage:read"}
+    {"catalog:read", "customers:read", "users:read", "licenses:read", "seats:read", "entitlements:read"}
+    | {"entitlements:explain", "usage:read"}
 )
 
 STAFF_SCOPES: Final = MappingProxyType(
     {
         "product_manager": frozenset(
-            {"catalog:read", "catalog:draft", "customers:read", "licenses:read", "entitlements:read"}
-            | {"entitlements:explain"}
+            {"catalog:read", "catalog:draft", "customers:read", "users:read", "licenses:read"}
+            | {"entitlements:read", "entitlements:explain"}
         ),
         "publisher": frozenset(
-            {"catalog:read", "catalog:draft", "catalog:publish", "customers:read", "licenses:read"}
-            | {"entitlements:read"}
+            {"catalog:read", "catalog:draft", "catalog:publish", "customers:read", "users:read"}
+            | {"licenses:read", "entitlements:read"}
         ),
         "customer_success": _ALL_READ
         | {"customers:write", "users:write", "packages:activate", "seats:write", "overrides:write", "clients:write"}

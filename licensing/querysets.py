@@ -138,6 +138,18 @@ class MigrationCustomerQuerySet(AnyRows):
         return self.to_do().filter(try_at__lte=at)
 
 
+class SeatRequestQuerySet(AnyRows):
+    def open(self) -> Any:
+        """Those that nobody has answered yet."""
+        return self.filter(state="open")
+
+    def search(self, text: str) -> Any:
+        """Those with this in the customer, the module, who asked, or the note."""
+        whose = Q(customer__code__icontains=text) | Q(customer__name__icontains=text)
+        what = Q(module_name__icontains=text) | Q(module_description__icontains=text)
+        return self.filter(whose | what | Q(asked_by__icontains=text) | Q(note__icontains=text))
+
+
 class CounterQuerySet(AnyRows):
     def search(self, text: str) -> Any:
         """Counters of users and features whose code or name contains `text`."""

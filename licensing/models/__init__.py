@@ -4,6 +4,7 @@ from .notice import Notice
 from .owner import OwnerKey, OwnerPlan, PackageSeal
 from .package import ModuleLicense, Package
 from .period import EntitlementSet, Holding, HoldingPeriod, UserPeriod
+from .request import SeatRequest
 from .revision import CustomerRevision, RevisionEntry
 from .seat import ChangeSet, ChangeSetRow, Override, Seat
 from .subscription import PlannedRelease, Subscription, SubscriptionItem
@@ -33,6 +34,7 @@ __all__ = [
     "PlannedRelease",
     "RevisionEntry",
     "Seat",
+    "SeatRequest",
     "Subscription",
     "SubscriptionItem",
     "UsageCounter",

@@ -1,7 +1,8 @@
-"""What a user's life does to seats: created, edited, can log in or not, former employee (C-29)."""
+"""What a user's life does to seats: created, edited, can log in or not, former employee (C-29, U-1 to U-6)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from customers import audit
 from customers.actor import Actor
 from customers.errors import Invalid
 from customers.models import Customer, CustomerUser
+from licensing.errors import UserIsErased
 from licensing.models import ChangeSet
 from licensing.selectors import seats_held
 from licensing.services.change_sets import UserOutcome, known_as, write_outcomes
@@ -20,14 +22,17 @@ from licensing.services.onboarding import faults_of
 from licensing.services.periods import BATCH, rewrite_users
 
 EDITABLE = frozenset({"name", "email", "account", "can_log_in", "is_former_employee"})
+PSEUDONYMS = "erased-"
 
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """The user as they are now, and the change set that freed their seats, if any."""
+    """The user as they are now, the change set that freed their seats, if any, and which (`owner.module`)."""
 
     user: CustomerUser
     freed: ChangeSet | None
+    released: tuple[str, ...] = ()
+    revision: int = 0
 
 
 def create_user(
@@ -36,6 +41,7 @@ def create_user(
     """Creates a user who holds nothing yet, with their first period. `fields`: those of EDITABLE. Raises Invalid."""
     with customer_commit(customer=customer, actor=actor, cause="user.created", at=at, dry_run=dry_run) as commit:
         user = CustomerUser(customer=customer, code=code, created_at=commit.at, **_editable(fields))
+        _refuse_pseudonyms([code])
         _check(user)
         user.save()
         rewrite_users(commit, [user])
@@ -56,6 +62,7 @@ def create_users(
             CustomerUser(customer=customer, created_at=commit.at, code=user["code"], **_editable(user))
             for user in users
         ]
+        _refuse_pseudonyms(row.code for row in rows)
         for row in rows:
             _check(row, unique=False)
         created: list[CustomerUser] = CustomerUser.objects.bulk_create(rows, batch_size=BATCH)
@@ -77,10 +84,12 @@ def edit_user(
 ) -> Edited:
     """Changes a user. Clearing `can_log_in`, or setting `is_former_employee`, frees their seats in the same commit.
 
-    Reactivation restores no seat. Raises Invalid.
+    Reactivation restores no seat. Raises Invalid, UserIsErased.
     """
     with customer_commit(customer=customer, actor=actor, cause="user.edited", at=at, dry_run=dry_run) as commit:
-        user = CustomerUser.objects.of(customer).get(pk=user.pk)
+        user = CustomerUser.objects.of(customer).select_related("customer").get(pk=user.pk)
+        if user.is_erased:
+            raise UserIsErased(user.code)
         could_hold = user.may_hold_seats
         wanted = _editable(fields)
         before = {name: getattr(user, name) for name in wanted}
@@ -88,22 +97,31 @@ def edit_user(
         for name, value in wanted.items():
             setattr(user, name, value)
         _check(user)
-        freed = None
+        freed, released = None, tuple[str, ...]()
         if changes:
             user.save(update_fields=list(wanted))
             _record(commit, "user.edited", user, changes, reason)
         if could_hold and not user.may_hold_seats:
             held = seats_held([user], commit.at)
-            freed = write_outcomes(commit, [UserOutcome(user, frozenset(held[user.pk]), frozenset())], held, reason)
+            released = tuple(sorted(held[user.pk]))
+            freed = write_outcomes(commit, [UserOutcome(user, frozenset(released), frozenset())], held, reason)
         if could_hold != user.may_hold_seats:
             if freed is None:
                 rewrite_users(commit, [user])
             commit.changed()
-    return Edited(user, freed)
+    return Edited(user, freed, released, commit.head.number)
 
 
 def _editable(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name in EDITABLE}
+
+
+def _refuse_pseudonyms(codes: Iterable[str]) -> None:
+    """Refuses codes that would look like those of erased users."""
+    for code in codes:
+        if code.lower().startswith(PSEUDONYMS):
+            message = f"Codes that begin with {PSEUDONYMS!r} stand for users who were erased."
+            raise Invalid(f"User {code!r} can't be created.", [{"field": "code", "message": message}])
 
 
 def _check(user: CustomerUser, unique: bool = True) -> None:

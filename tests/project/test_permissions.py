@@ -66,6 +66,7 @@ _UNBOUND: Final = dict.fromkeys(
 )
 _SOMEBODY: Final = (*_UNBOUND, "admin", "viewer", "key_bound_to_the_customer", *_OF_A_CUSTOMER)
 _SEATS: Final = _OF_A_CUSTOMER | {"product_manager": 403, "publisher": 403}
+_PEOPLE: Final = _SEATS | {"auditor": 403, "viewer": 403}
 _READERS: Final = (*_TRUSTED, "auditor", "admin", "viewer")
 _NOT_THEIRS_TO_WRITE: Final = dict.fromkeys(("product_manager", "publisher", "auditor", "admin", "viewer"), 403)
 
@@ -90,7 +91,16 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "GET customers/": row(),
     "GET customers/{customer}/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/": row(**_OF_A_CUSTOMER),
+    "POST customers/{customer}/users/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
     "GET customers/{customer}/users/{user}/": row(**_OF_A_CUSTOMER),
+    "PATCH customers/{customer}/users/{user}/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
+    "POST customers/{customer}/users/{user}/erase/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
+    "GET customers/{customer}/seat-requests/": row(**_SEATS),
+    "POST customers/{customer}/seat-requests/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
+    "GET customers/{customer}/seat-requests/{number}/": row(**_SEATS),
+    "DELETE customers/{customer}/seat-requests/{number}/": row(**_PEOPLE),
+    # Who asks for seats is not who sells them.
+    "POST customers/{customer}/seat-requests/{number}/answer/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 400)),
     "GET customers/{customer}/licenses/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/packages/": row(**_OF_A_CUSTOMER),
     # Without a file in the body, whoever may send one is told so.

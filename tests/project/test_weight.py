@@ -48,6 +48,11 @@ def root_client(db: Any, root: Account) -> Client:
         "/portal/fjordlys/users/ola/timeline/",
         "/portal/fjordlys/explain/?user=ola&feature=quotes",
         "/portal/fjordlys/licenses/",
+        "/portal/fjordlys/users/ola/plans/",
+        "/portal/fjordlys/users/ola/erase/",
+        "/portal/fjordlys/new-user/",
+        "/portal/fjordlys/requests/new/",
+        "/requests/",
         "/figures/",
         "/audit/",
         "/catalog/",
@@ -74,6 +79,7 @@ def test_pages_load_every_style_and_script_there_is(root_client: Client) -> None
     pages = ["/portal/fjordlys/", "/portal/fjordlys/subscription/", "/portal/fjordlys/users/", "/plans/"]
     pages += ["/catalog/matrix/", "/styleguide/", "/portal/fjordlys/explain/", "/portal/fjordlys/licenses/"]
     pages += ["/portal/fjordlys/usage/"]
+    pages += ["/portal/fjordlys/users/ola/"]
     pages += ["/catalog/compatibility/", "/catalog/files/", "/audit/", "/admin/catalog/feature/add/"]
     pages += ["/admin/catalog/plan/", "/admin/catalog/version/compare/sales-premium/"]
     loaded = {match["path"] for page in pages for match in ASSET.finditer(root_client.get(page).text)}
