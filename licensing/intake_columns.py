@@ -39,7 +39,7 @@ _LABELS: Final[Mapping[Meaning, str]] = {
     Meaning.IGNORED: "Not used",
 }
 # What stands once per row; plans may come in several columns, one per solution say.
-_ONCE: Final = (Meaning.USER, Meaning.EMAIL, Meaning.NAME)
+_ONCE: Final[tuple[Meaning, ...]] = (Meaning.USER, Meaning.EMAIL, Meaning.NAME)
 TITLES: Final[Mapping[str, Meaning]] = {
     **dict.fromkeys(
         ("code", "user code", "user", "users", "user id", "userid", "user name", "username", "login", "associate"),

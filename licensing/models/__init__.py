@@ -4,11 +4,14 @@ from .notice import Notice
 from .owner import OwnerKey, OwnerPlan, PackageSeal
 from .package import ModuleLicense, Package
 from .period import EntitlementSet, Holding, HoldingPeriod, UserPeriod
+from .preview import ChangePreview, ChangePreviewRow
 from .revision import CustomerRevision, RevisionEntry
 from .seat import ChangeSet, ChangeSetRow, Override, Seat
 from .subscription import PlannedRelease, Subscription, SubscriptionItem
 
 __all__ = [
+    "ChangePreview",
+    "ChangePreviewRow",
     "ChangeSet",
     "ChangeSetRow",
     "CustomerRevision",
