@@ -28,6 +28,7 @@ class BulkWish:
     release: tuple[str, ...] = ()
     accept_loss: bool = False
     create: Mapping[str, str] | None = field(default=None, hash=False)
+    fault: Mapping[str, str] | None = field(default=None, hash=False)  # its `message`, and what the row said instead
 
     def to_json(self) -> dict[str, Any]:
         told: dict[str, Any] = {"position": self.position, "user": self.user}
@@ -38,6 +39,8 @@ class BulkWish:
             told["accept_loss"] = True
         if self.create is not None:
             told["create"] = dict(self.create)
+        if self.fault is not None:
+            told["fault"] = dict(self.fault)
         return told
 
     @classmethod
@@ -49,6 +52,7 @@ class BulkWish:
             release=tuple(data.get("release", ())),
             accept_loss=data.get("accept_loss", False),
             create=data.get("create"),
+            fault=data.get("fault"),
         )
 
 

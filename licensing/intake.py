@@ -11,7 +11,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from customers.errors import Refusal
@@ -65,12 +65,24 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What was handed in. `header` are its titles, none if it begins with data; `rows` the rest without blank ones."""
+    """What was handed in. `header` are its titles, none if it begins with data; `rows` the rest without blank ones.
+
+    `header_row` is the header's number.
+    """
 
     encoding: str
     delimiter: str
     header: tuple[str, ...]
     rows: tuple[Row, ...]
+    header_row: int = 0
+
+    def with_header(self, is_one: bool) -> Listing:
+        """Returns the listing with its first row taken for a header, or not."""
+        if is_one and not self.header and len(self.rows) > 1:
+            return replace(self, header=self.rows[0].cells, header_row=self.rows[0].number, rows=self.rows[1:])
+        if not is_one and self.header:
+            return replace(self, header=(), header_row=0, rows=(Row(self.header_row, self.header), *self.rows))
+        return self
 
     @property
     def width(self) -> int:
@@ -86,13 +98,14 @@ class Listing:
             "encoding": self.encoding,
             "delimiter": self.delimiter,
             "header": list(self.header),
+            "header_row": self.header_row,
             "rows": [[row.number, list(row.cells), row.fault] for row in self.rows],
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Listing:
         rows = tuple(Row(number, tuple(cells), fault) for number, cells, fault in data["rows"])
-        return cls(data["encoding"], data["delimiter"], tuple(data["header"]), rows)
+        return cls(data["encoding"], data["delimiter"], tuple(data["header"]), rows, data["header_row"])
 
 
 def read_listing(data: bytes, *, titles: Iterable[str] = ()) -> Listing:
@@ -121,8 +134,10 @@ def read_text(text: str, *, encoding: str = "utf-8", titles: Iterable[str] = ())
     if not numbered:
         raise ListUnreadable("There is nothing in this list.", next_action="Paste one user per line, or choose a file.")
     header: tuple[str, ...] = ()
+    header_row = 0
     if is_header(numbered[0][1], titles):
-        header = tuple(cell.strip()[:MOST_CHARACTERS] for cell in numbered.pop(0)[1])[:MOST_COLUMNS]
+        header_row, titled = numbered.pop(0)
+        header = tuple(_cell(cell) for cell in titled[:MOST_COLUMNS])
     if not numbered:
         raise ListUnreadable("There is a header in this list, and nothing below it.", next_action="Add the users.")
     numbered = _one_a_row(numbered) if not header else numbered
@@ -131,7 +146,8 @@ def read_text(text: str, *, encoding: str = "utf-8", titles: Iterable[str] = ())
             f"The list has {len(numbered):,} rows; {MOST_ROWS:,} can be taken at once.",
             next_action="Divide it, and hand in one part after the other.",
         )
-    return Listing(encoding, delimiter, header, tuple(_row(number, cells) for number, cells in numbered))
+    rows = tuple(_row(number, cells) for number, cells in numbered)
+    return Listing(encoding, delimiter, header, rows, header_row)
 
 
 def decode(data: bytes) -> tuple[str, str]:

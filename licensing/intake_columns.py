@@ -63,7 +63,10 @@ TITLES: Final[Mapping[str, Meaning]] = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a row says. Plans are as `owner.module`; `fault` is why the row can't be taken, in a sentence."""
+    """What a row says. Plans are as `owner.module`; `fault` is why the row can't be taken, in a sentence.
+
+    `said` is what stands in the cells about plans, to assign and to release, as it was written.
+    """
 
     row: int
     user: str = ""
@@ -72,6 +75,7 @@ class Entry:
     assign: tuple[str, ...] = ()
     release: tuple[str, ...] = ()
     fault: str = ""
+    said: tuple[str, str] = ("", "")
 
 
 def guess_columns(listing: Listing, modules: Mapping[str, str]) -> list[Meaning]:
@@ -119,14 +123,16 @@ def _entry(row: Row, columns: Sequence[Meaning], modules: Mapping[str, str]) -> 
     email, called = _address("".join(cells(Meaning.EMAIL)[:1]))
     if not email and "@" in user:
         user, (email, called) = "", _address(user)
-    assign, unknown = _modules(cells(Meaning.ASSIGN), modules)
-    release, unknown_too = _modules(cells(Meaning.RELEASE), modules)
+    giving, taking = cells(Meaning.ASSIGN), cells(Meaning.RELEASE)
+    assign, unknown = _modules(giving, modules)
+    release, unknown_too = _modules(taking, modules)
     fault = row.fault
     if not fault and not (user or email):
         fault = "The row names no user."
     if not fault and (unknown or unknown_too):
         fault = f"There is no plan or module called {[*unknown, *unknown_too][0][:100]!r} here."
-    return Entry(row.number, user, email, name or called, assign, release, fault)
+    said = ("; ".join(giving), "; ".join(taking))
+    return Entry(row.number, user, email, name or called, assign, release, fault, said)
 
 
 def _address(cell: str) -> tuple[str, str]:

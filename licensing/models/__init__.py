@@ -1,4 +1,5 @@
 from .impact import ImpactCustomer, ImpactFeature, ImpactProblem, ImpactReport, ImpactVersion
+from .listing import UserList
 from .migration import Migration, MigrationCustomer
 from .notice import Notice
 from .owner import OwnerKey, OwnerPlan, PackageSeal
@@ -37,5 +38,6 @@ __all__ = [
     "Seat",
     "Subscription",
     "SubscriptionItem",
+    "UserList",
     "UserPeriod",
 ]

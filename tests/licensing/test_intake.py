@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -159,7 +160,7 @@ def test_a_formula_is_what_it_says_and_comes_back_from_a_download_as_it_was(cell
     out = io.StringIO()
     csv.writer(out).writerows([["user", "name"], ["ola", in_csv(cell)]])
     assert f"'{cell[0]}" in out.getvalue()
-    assert entries(out.getvalue()) == [Entry(2, "ola", name=cell)]
+    assert [(entry.row, entry.user, entry.name) for entry in entries(out.getvalue())] == [(2, "ola", cell)]
 
 
 # ── Columns ─────────────────────────────────────────────────────────────────
@@ -201,7 +202,7 @@ def test_rows_say_who_gets_and_gives_what() -> None:
         "Åsa <asa@x.example>;;\n"
     )
     sales, service = "TEN.sales-premium", "TEN.service-premium"
-    assert told == [
+    assert [replace(entry, said=("", "")) for entry in told] == [
         Entry(2, "ola", assign=(sales, service)),
         Entry(3, "ida", assign=(sales,), release=(service, sales)),
         Entry(4, "per", assign=("TEN.both",)),
@@ -209,6 +210,15 @@ def test_rows_say_who_gets_and_gives_what() -> None:
         Entry(6, "eva", fault="There is no plan or module called 'Sales Deluxe' here."),
         Entry(7, email="asa@x.example", name="Åsa"),
     ]
+    assert told[1].said == ("TEN.sales-premium", "Service Premium|sales-premium")
+
+
+def test_whether_the_first_row_is_a_header_can_be_said_otherwise() -> None:
+    listing = read_text("\nuser\nida\n", titles=TITLES)
+    as_data = listing.with_header(False)
+    assert [(row.number, row.cells) for row in as_data.rows] == [(2, ("user",)), (3, ("ida",))]
+    assert as_data.with_header(True) == listing
+    assert listing.with_header(True) == listing
 
 
 # ── Whatever it is ──────────────────────────────────────────────────────────
