@@ -1,5 +1,4 @@
 from .impact import ImpactCustomer, ImpactFeature, ImpactProblem, ImpactReport, ImpactVersion
-from .listing import UserList
 from .migration import Migration, MigrationCustomer
 from .notice import Notice
 from .owner import OwnerKey, OwnerPlan, PackageSeal
@@ -9,6 +8,7 @@ from .preview import ChangePreview, ChangePreviewRow
 from .revision import CustomerRevision, RevisionEntry
 from .seat import ChangeSet, ChangeSetRow, Override, Seat
 from .subscription import PlannedRelease, Subscription, SubscriptionItem
+from .user_list import UserList
 
 __all__ = [
     "ChangePreview",

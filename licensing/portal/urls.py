@@ -1,6 +1,7 @@
 from django.urls import path
 
 import customers.api.base  # noqa: F401 - it registers the converter <code:…>
+from licensing.portal import bulk_urls
 from licensing.portal.contract import SubscriptionChange, SubscriptionPage
 from licensing.portal.notices import NoticesPage
 from licensing.portal.overrides import CustomerOverrides, EndOverride, GrantOverride
@@ -28,4 +29,5 @@ urlpatterns = [
     path("<code:customer>/users/", Users.as_view(), name="users"),
     path("<code:customer>/seats/hint/", Hint.as_view(), name="hint"),
     path("<code:customer>/users/<code:user>/", UserPage.as_view(), name="user"),
+    *bulk_urls.urlpatterns,
 ]
