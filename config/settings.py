@@ -40,6 +40,7 @@ KEY_USE_WRITTEN_EVERY_SECONDS = env.float("KEY_USE_WRITTEN_EVERY_SECONDS", 0 if 
 WORKER_STEPS = {
     "licensing.services.sweeping.sweep": 10,
     "licensing.services.noticing.send_notices": 3600,
+    "licensing.services.user_lists.prune_lists": 300,
 }
 
 # What delivers which topic of the outbox.

@@ -81,7 +81,7 @@ class Changes(LoginRequiredMixin, View):
 def find_changes(customer: Customer, filters: ChangeFilters) -> QuerySet[ChangeSet]:
     """Returns the customer's change sets that the filters leave."""
     asked = filters.asked
-    rows = ChangeSet.objects.filter(customer=customer).order_by("-number")
+    rows = ChangeSet.objects.filter(customer=customer).select_related("undoes")
     for word in asked.get("search", "").split()[:5]:
         number = Q(number=int(word)) if word.isdecimal() and int(word) < _LARGEST else Q()
         rows = rows.filter(Q(actor__icontains=word) | Q(reason__icontains=word) | number)

@@ -25,9 +25,7 @@ def preview_columns(customer: Customer, names: Names, *, is_applied: bool) -> tu
     def who(row: ChangePreviewRow) -> Any:
         if row.user is None:
             return row.user_code
-        return format_html(
-            '{} <span class="small quiet">{}</span>', user_link(customer, row.user), row.user.code
-        )
+        return format_html('{} <span class="small quiet">{}</span>', user_link(customer, row.user), row.user.code)
 
     def why(row: ChangePreviewRow) -> str:
         return with_names(f"{row.message} {row.next_action}".strip(), names)

@@ -127,9 +127,7 @@ class PreviewMend(LoginRequiredMixin, View):
         return render(request, "licensing/portal/bulk_mend.html", context, status=HTTPStatus.OK)
 
 
-def _table(
-    request: HttpRequest, seen: Visit, preview: ChangePreview, names: Any, asked: dict[str, str]
-) -> Table:
+def _table(request: HttpRequest, seen: Visit, preview: ChangePreview, names: Any, asked: dict[str, str]) -> Table:
     rows = preview.rows.select_related("user")
     count = None if "search" in asked else preview.totals.get(asked.get("outcome", "rows"))
     if "outcome" in asked:

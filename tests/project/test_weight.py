@@ -44,6 +44,8 @@ def root_client(db: Any, root: Account) -> Client:
         "/overrides/",
         "/portal/fjordlys/users/",
         "/portal/fjordlys/users/ola/",
+        "/portal/fjordlys/bulk/",
+        "/portal/fjordlys/changes/",
         "/figures/",
         "/audit/",
         "/catalog/",
@@ -68,6 +70,7 @@ def test_pages_load_every_style_and_script_there_is(root_client: Client) -> None
     static = Path(__file__).resolve().parents[2] / "static"
     ours = {str(path.relative_to(static)) for path in static.glob("*/*") if path.suffix in {".css", ".js"}}
     pages = ["/portal/fjordlys/", "/portal/fjordlys/subscription/", "/portal/fjordlys/users/", "/plans/"]
+    pages += ["/portal/fjordlys/bulk/"]
     pages += ["/catalog/matrix/", "/styleguide/"]
     pages += ["/catalog/compatibility/", "/catalog/files/", "/audit/", "/admin/catalog/feature/add/"]
     pages += ["/admin/catalog/plan/", "/admin/catalog/version/compare/sales-premium/"]
