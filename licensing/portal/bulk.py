@@ -1,4 +1,4 @@
-"""Many users at once: selected, pasted or uploaded; then what their columns mean, and what is to be done (rules N-*)."""
+"""Many users at once: selected, pasted or uploaded; what their columns mean; what is to be done (rules N-1 to N-8)."""
 
 from __future__ import annotations
 

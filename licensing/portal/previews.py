@@ -1,4 +1,4 @@
-"""A change of many users before, while and after it is made: outcomes, totals, applying, mending (rules N-7 to N-10)."""
+"""A change of many users before, while and after it is made: outcomes, applying, mending (rules N-7 to N-11)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from django.views.decorators.cache import never_cache
 from customers.tables import Table
 from licensing.bulk_errors import StateMoved
 from licensing.bulk_plan import BulkWish
-from licensing.models import ChangePreview, ChangePreviewRow
+from licensing.models import ChangePreview
 from licensing.portal.bulk import WRITE, frame
 from licensing.portal.bulk_failures import TITLES, failures_of
 from licensing.portal.bulk_forms import PreviewFilters
