@@ -311,7 +311,7 @@ def test_the_preview_page_asks_as_much_for_many_rows_as_for_few(
 
 # ── Who may, and for how long ───────────────────────────────────────────────
 def test_only_the_admin_changes_many_and_strangers_may_not_know(kari: Client, vera: Client, fjordlys: Town) -> None:
-    """N-14."""
+    """N-13."""
     fjordlys.gives("ola", "ten-sales-premium")
     asked = hands_in(kari, "ola\n")
     preview = asks(kari, asked, what="assign", plans=[SERVICE])
