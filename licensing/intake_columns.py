@@ -165,14 +165,25 @@ def _by_content(listing: Listing, index: int, modules: Mapping[str, str], taken:
         return Meaning.IGNORED
     if _mostly(cells, lambda cell: bool(EMAIL.search(cell))):
         return Meaning.EMAIL
-    if _mostly(cells, lambda cell: not _modules([cell], modules)[1]):
+    if _names_plans(cells, modules):
         return Meaning.ASSIGN
     has_titles = bool(listing.header)
     if Meaning.USER not in taken and not has_titles and _mostly(cells, lambda cell: bool(CODE.fullmatch(cell))):
         return Meaning.USER
-    if Meaning.NAME not in taken and not has_titles and _mostly(cells, lambda cell: " " in cell):
+    if Meaning.NAME not in taken and not has_titles and _mostly(cells, _looks_like_a_name):
         return Meaning.NAME
     return Meaning.IGNORED
+
+
+def _names_plans(cells: Sequence[str], modules: Mapping[str, str]) -> bool:
+    """Whether at least half of what isn't blank is known."""
+    read = [_modules([cell], modules) for cell in cells]
+    known = sum(bool(found) and not unknown for found, unknown in read)
+    return known > 0 and known >= sum(bool(unknown) for _, unknown in read)
+
+
+def _looks_like_a_name(cell: str) -> bool:
+    return cell[0].isupper() and not any(letter.isdigit() for letter in cell)
 
 
 def _mostly(cells: Sequence[str], test: Callable[[str], bool]) -> bool:

@@ -23,7 +23,7 @@ from licensing.portal.bulk_forms import ColumnsForm, DeedForm
 from licensing.portal.bulk_words import words_of
 from licensing.portal.choices import Board
 from licensing.portal.gate import Visit, visit
-from licensing.portal.listing import UserSearch, find_users, load_board, load_crowd, users_named
+from licensing.portal.listing import UserSearch, find_users, load_board, load_crowd, on_show, users_named
 from licensing.services.bulk import preview_changes
 from licensing.services.user_lists import find_list, keep_list, wishes_of_entries
 
@@ -60,12 +60,13 @@ class BulkPage(LoginRequiredMixin, View):
         return _kept(seen, listing, source, name=name, answers={"form": begun} if begun else None)
 
     def _page(self, seen: Visit, refusal: Refusal | None = None, text: str = "") -> HttpResponse:
+        board = load_board(seen.customer)
         context = frame(seen, "Change many users") | {
             "refusal": refusal,
             "text": text,
-            "most_rows": MOST_ROWS,
+            "most_rows": f"{MOST_ROWS:,}",
             "most_megabytes": MOST_BYTES // 1_000_000,
-            "names": sorted(load_board(seen.customer).names.values()),
+            "names": [board.name(each.module) for each in on_show(board)],
         }
         status = refusal.status if refusal else HTTPStatus.OK
         return render(self.request, "licensing/portal/bulk.html", context, status=status)

@@ -25,7 +25,7 @@ _DEEDS: Final = [
 class DeedForm(forms.Form):
     """What is to be done with everybody on a list."""
 
-    what = forms.ChoiceField(label="What to do", widget=forms.RadioSelect, choices=_DEEDS)
+    what = forms.ChoiceField(label="For everybody on the list", widget=forms.RadioSelect, choices=_DEEDS)
     plans = forms.MultipleChoiceField(
         required=False, label="Plans and modules to assign or release", widget=forms.CheckboxSelectMultiple
     )

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from customers.models import Account, Membership
 from licensing.models import ChangeSet, Seat
-from licensing.services.onboarding import create_users
+from licensing.services.people import create_users
 from tests.factories.customers import AccountFactory, MembershipFactory
 from tests.licensing.market import Market, Town
 
@@ -23,7 +23,7 @@ def fjordlys(transactional_db: None) -> Town:
     town = Town(people=())
     town.buys(sales_essentials=HANDED_IN, sales_premium=5)
     people = [{"code": f"user{number}", "name": f"User {number}"} for number in range(1, HANDED_IN + 1)]
-    create_users(customer=town.customer, actor=town.actor, users=people, at=None)
+    create_users(customer=town.customer, actor=town.actor, users=people)
     return town
 
 
