@@ -28,7 +28,9 @@ class BulkWish:
     release: tuple[str, ...] = ()
     accept_loss: bool = False
     create: Mapping[str, str] | None = field(default=None, hash=False)
-    fault: Mapping[str, str] | None = field(default=None, hash=False)  # its `message`, and what the row said instead
+    said: Mapping[str, str] | None = field(
+        default=None, hash=False
+    )  # by a list; a `fault` in it keeps the row from being met
 
     def to_json(self) -> dict[str, Any]:
         told: dict[str, Any] = {"position": self.position, "user": self.user}
@@ -39,8 +41,8 @@ class BulkWish:
             told["accept_loss"] = True
         if self.create is not None:
             told["create"] = dict(self.create)
-        if self.fault is not None:
-            told["fault"] = dict(self.fault)
+        if self.said:
+            told["said"] = dict(self.said)
         return told
 
     @classmethod
@@ -52,7 +54,7 @@ class BulkWish:
             release=tuple(data.get("release", ())),
             accept_loss=data.get("accept_loss", False),
             create=data.get("create"),
-            fault=data.get("fault"),
+            said=data.get("said"),
         )
 
 

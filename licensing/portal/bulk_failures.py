@@ -21,7 +21,7 @@ def failures_of(preview: ChangePreview, board: Board) -> Iterator[list[str]]:
     blocked = preview.rows.filter(outcome=ChangePreviewRow.Outcome.BLOCKED)
     told = {row.position: f"{row.message} {row.next_action}".strip() for row in blocked.iterator()}
     for wish in wishes_of(preview):
-        said = {**(wish.create or {}), **(wish.fault or {})}
+        said = {**(wish.create or {}), **(wish.said or {})}
         by_email = "@" in wish.user
         cells = [
             "" if by_email else wish.user,

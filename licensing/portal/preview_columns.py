@@ -34,8 +34,8 @@ def preview_columns(customer: Customer, names: Names, *, is_applied: bool) -> tu
         return outcome_words(row, is_applied=is_applied)
 
     return (
-        Column("row", "Row", lambda row: row.position, order=("position",), is_number=True),
         Column("user", "User", lambda row: row.user_code, who, order=("user_code",), is_fixed=True),
+        Column("row", "Row", lambda row: row.position, order=("position",)),
         Column("outcome", "Outcome", outcome, _badge(outcome), order=("outcome",)),
         Column("assigned", "Assigned", lambda row: named(row.assigned, names)),
         Column("released", "Released", lambda row: named(row.released, names)),

@@ -103,8 +103,9 @@ def _wish(entry: Entry, deed: Deed, codes: Mapping[str, str], known: frozenset[s
     elif not fault and not user:
         fault = f"Nobody here has the e-mail address {entry.email[:100]!r}."
     if fault:
-        return BulkWish(entry.row, (user or entry.email)[:_LONGEST_EMAIL], fault=_told(entry, fault))
-    return BulkWish(entry.row, user[:_LONGEST_EMAIL], assign, release, deed.accept_loss, create)
+        return BulkWish(entry.row, (entry.user or entry.email)[:_LONGEST_EMAIL], said=_told(entry, fault))
+    said = {} if create else {name: text for name, text in (("name", entry.name), ("email", entry.email)) if text}
+    return BulkWish(entry.row, user[:_LONGEST_EMAIL], assign, release, deed.accept_loss, create, said or None)
 
 
 def _creation(entry: Entry, code: str, known: frozenset[str]) -> tuple[dict[str, str] | None, str]:
@@ -123,7 +124,7 @@ def _creation(entry: Entry, code: str, known: frozenset[str]) -> tuple[dict[str,
 def _told(entry: Entry, fault: str) -> dict[str, str]:
     """Returns a fault with what the row said, so that it can be mended."""
     said = {"name": entry.name, "email": entry.email, "assign": entry.said[0], "release": entry.said[1]}
-    return {"message": fault, **{name: text for name, text in said.items() if text}}
+    return {"fault": fault, **{name: text for name, text in said.items() if text}}
 
 
 def _code_from(email: str) -> str:
@@ -133,7 +134,7 @@ def _code_from(email: str) -> str:
 
 def _codes_by_email(customer: Customer, addresses: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
-    users = CustomerUser.objects.of(customer).alias(lowered=Lower("email")).order_by()
+    users = CustomerUser.objects.of(customer).annotate(lowered=Lower("email")).order_by()
     for batch in _batches({address.lower() for address in addresses if len(address) <= _LONGEST_EMAIL}):
         found.update(users.filter(lowered__in=batch).values_list("lowered", "code"))
     return found
@@ -141,7 +142,7 @@ def _codes_by_email(customer: Customer, addresses: Iterable[str]) -> dict[str, s
 
 def _known_codes(customer: Customer, codes: Iterable[str]) -> frozenset[str]:
     found: set[str] = set()
-    users = CustomerUser.objects.of(customer).alias(lowered=Lower("code")).order_by()
+    users = CustomerUser.objects.of(customer).annotate(lowered=Lower("code")).order_by()
     for batch in _batches({code.lower() for code in codes if len(code) <= _LONGEST_CODE}):
         found.update(users.filter(lowered__in=batch).values_list("lowered", flat=True))
     return frozenset(found)
