@@ -124,13 +124,13 @@ def delta_meters(deltas: Iterable[Mapping[str, Any]], names: Names) -> list[Delt
 # ── What moved ──────────────────────────────────────────────────────────────
 def difference_lines(difference: Mapping[str, Any], names: Names) -> list[tuple[str, str, str]]:
     """Returns (user, how it was previewed, how it comes out now) of the rows that differ."""
-    return [
-        (row["user"], _said(row["previewed"], names), _said(row["now"], names)) for row in difference.get("rows", ())
-    ]
+    return [(row["user"], _said(row["was"], names), _said(row["now"], names)) for row in difference.get("rows", ())]
 
 
 def _said(row: Mapping[str, Any], names: Names) -> str:
-    if row["outcome"] == "blocked":
-        return with_names(row.get("message") or "blocked", names)
-    after = named(row["after"], names) or "nothing"
-    return f"holds {after}" if row["outcome"] == "unchanged" else f"gets {after}"
+    if not row:
+        return "–"
+    if row["outcome"] == ChangePreviewRow.Outcome.BLOCKED:
+        return f"blocked: {row['code'].replace('_', ' ')}"
+    before, after = named(row["before"], names) or "nothing", named(row["after"], names) or "nothing"
+    return f"holds {after}" if before == after else f"{before} → {after}"

@@ -129,7 +129,7 @@ class PreviewMend(LoginRequiredMixin, View):
 
 def _table(request: HttpRequest, seen: Visit, preview: ChangePreview, names: Any, asked: dict[str, str]) -> Table:
     rows = preview.rows.select_related("user")
-    count = None if "search" in asked else preview.totals.get(asked.get("outcome", "rows"))
+    count = preview.totals.get(asked["outcome"]) if "outcome" in asked else preview.total
     if "outcome" in asked:
         rows = rows.filter(outcome=asked["outcome"])
     if "search" in asked:
@@ -137,7 +137,7 @@ def _table(request: HttpRequest, seen: Visit, preview: ChangePreview, names: Any
         of_user = Q(user__name__icontains=words) | Q(user__email__icontains=words)
         rows = rows.filter(of_user | Q(user_code__icontains=words) | Q(message__icontains=words))
     columns = preview_columns(seen.customer, names, is_applied=preview.state == State.APPLIED)
-    return Table(request, "preview", rows, columns, sort="row", count=count)
+    return Table(request, "preview", rows, columns, sort="row", count=None if "search" in asked else count)
 
 
 def _failures(seen: Visit, preview: ChangePreview) -> str:

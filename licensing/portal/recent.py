@@ -18,23 +18,24 @@ RECENT: int = 6
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A change set as lists show it. `undone_by` is the change set that undid it."""
+    """A change set as lists show it: how many `users` it changed, and of how many that was `undone`, by which other."""
 
     change: ChangeSet
     customer: Customer
     users: int
+    undone: int
     undone_by: ChangeSet | None
     is_recent: bool
 
     @property
     def can_be_undone(self) -> bool:
-        """Whether an undo can be previewed: not too old, and not undone."""
-        return self.is_recent and self.undone_by is None and self.users > 0
+        """Whether an undo can be previewed: not too old, and not undone, or in part only."""
+        return self.is_recent and self.undone < self.users
 
     @property
     def state(self) -> str:
         if self.undone_by is not None:
-            return f"by {self.undone_by.number}"
+            return f"{'in part ' if self.undone < self.users else ''}by {self.undone_by.number}"
         return f"undoes {self.change.undoes.number}" if self.change.undoes is not None else ""
 
     @property
@@ -53,10 +54,14 @@ def recent_changes(customer: Customer, at: datetime, most: int = RECENT) -> list
 
 def tell(customer: Customer, changes: Sequence[ChangeSet], at: datetime) -> list[Told]:
     """Returns the change sets with how many users they changed and whether they are undone. Two queries."""
-    counted = ChangeSetRow.objects.filter(change_set__in=[change.pk for change in changes]).order_by()
-    users = dict(counted.values_list("change_set").annotate(Count("pk")))
     undone = undone_by(customer=customer, change_sets=changes)
-    return [
-        Told(change, customer, users.get(change.pk, 0), undone.get(change.number), change.at > at - UNDO_WITHIN)
-        for change in changes
-    ]
+    counted = ChangeSetRow.objects.filter(change_set__in=[each.pk for each in (*changes, *undone.values())]).order_by()
+    users = dict(counted.values_list("change_set").annotate(Count("pk")))
+    told = []
+    for change in changes:
+        undo = undone.get(change.number)
+        is_recent = change.at >= at - UNDO_WITHIN
+        told.append(
+            Told(change, customer, users.get(change.pk, 0), users.get(undo.pk, 0) if undo else 0, undo, is_recent)
+        )
+    return told
