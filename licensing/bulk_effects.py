@@ -1,6 +1,7 @@
 """What a change of seats gives people and takes from them: features, told once per distinct combination. Pure.
 
-Users are many, combinations few: who holds the same before and after, with the same overrides, gains and loses the same.
+Users are many, combinations few: whoever holds the same before and after, under the same overrides, gains and loses
+the same.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -64,7 +65,7 @@ class Effects:
 
     def digests(self) -> list[str]:
         """Returns what each place comes to, as a short hash."""
-        return [hashlib.sha256(json.dumps(effect, sort_keys=True).encode()).hexdigest()[:16] for effect in self.found]
+        return digests_of(self.found)
 
 
 def told(found: tuple[Difference, ...]) -> dict[str, list[dict[str, str]]]:
@@ -81,3 +82,8 @@ def told(found: tuple[Difference, ...]) -> dict[str, list[dict[str, str]]]:
             }
         )
     return {"gains": sides[True], "losses": sides[False]}
+
+
+def digests_of(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns a short hash of each effect."""
+    return [hashlib.sha256(json.dumps(effect, sort_keys=True).encode()).hexdigest()[:16] for effect in found]

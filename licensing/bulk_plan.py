@@ -68,6 +68,11 @@ class BulkWish:
         )
 
 
+def numbered(wishes: Sequence[BulkWish]) -> bool:
+    """Whether every position is there once."""
+    return len({wish.position for wish in wishes}) == len(wishes)
+
+
 class Rule(enum.Enum):
     """How a wish is read where it doesn't fit what is held."""
 
@@ -92,7 +97,7 @@ class Case:
     position: int
     user: str
     held: frozenset[str] = frozenset()
-    wish: Wish = Wish()
+    wish: Wish = field(default_factory=Wish)
     may_hold: bool = True
     is_former: bool = False
     creates: bool = False
