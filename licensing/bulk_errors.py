@@ -23,6 +23,15 @@ class UserNamedTwice(SeatRefusal):
         )
 
 
+class RowUnreadable(SeatRefusal):
+    """A row of a list that names nobody, or from which nothing can be made out."""
+
+    code = "row_unreadable"
+
+    def __init__(self, row: int, fault: str) -> None:
+        super().__init__(fault, blocking={"kind": "row", "code": str(row)})
+
+
 class PreviewRefusal(Refusal):
     """A preview that can't be applied as it stands."""
 

@@ -42,6 +42,11 @@ class BulkWish:
         default=None, hash=False
     )  # by a list; a `fault` in it keeps the row from being met
 
+    @property
+    def fault(self) -> str:
+        """Why the row can't be met, whatever the state; empty if it can."""
+        return (self.said or {}).get("fault", "")
+
     def to_json(self) -> dict[str, Any]:
         told: dict[str, Any] = {"position": self.position, "user": self.user}
         for name in ("assign", "release"):

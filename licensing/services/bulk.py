@@ -182,6 +182,7 @@ def tidied(wish: BulkWish) -> BulkWish:
         release=tuple(map(_tidy, wish.release)),
         accept_loss=wish.accept_loss,
         create=None if wish.create is None else {name: _tidy(value) for name, value in wish.create.items()},
+        said=None if wish.said is None else {name: _tidy(value) for name, value in wish.said.items()},
     )
 
 

@@ -12,6 +12,7 @@ from django.db import transaction
 from customers.errors import NotFound, Refusal
 from customers.models import CustomerUser
 from licensing.bulk_effects import Effects
+from licensing.bulk_errors import RowUnreadable
 from licensing.bulk_plan import BulkWish, Case, Judged, Outcome, Plan, Rule, digest_of, told, work_out
 from licensing.models import ChangePreview, ChangePreviewRow
 from licensing.seating import Wish
@@ -65,6 +66,8 @@ def _case(ground: Ground, wish: BulkWish) -> Case:
     user = ground.users.get(wish.user.lower())
     held = ground.held_by(user)
     code = user.code if user is not None else wish.user
+    if wish.fault:
+        return Case(wish.position, code, held, creates=user is None, refusal=RowUnreadable(wish.position, wish.fault))
     try:
         named = Wish(
             tuple(dict.fromkeys(ground.names.assignable(name, held) for name in wish.assign)),
