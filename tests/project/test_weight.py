@@ -53,6 +53,8 @@ def root_client(db: Any, root: Account) -> Client:
         "/portal/fjordlys/new-user/",
         "/portal/fjordlys/requests/new/",
         "/requests/",
+        "/portal/fjordlys/bulk/",
+        "/portal/fjordlys/changes/",
         "/figures/",
         "/audit/",
         "/catalog/",
@@ -80,6 +82,7 @@ def test_pages_load_every_style_and_script_there_is(root_client: Client) -> None
     pages += ["/catalog/matrix/", "/styleguide/", "/portal/fjordlys/explain/", "/portal/fjordlys/licenses/"]
     pages += ["/portal/fjordlys/usage/"]
     pages += ["/portal/fjordlys/users/ola/"]
+    pages += ["/portal/fjordlys/bulk/"]
     pages += ["/catalog/compatibility/", "/catalog/files/", "/audit/", "/admin/catalog/feature/add/"]
     pages += ["/admin/catalog/plan/", "/admin/catalog/version/compare/sales-premium/"]
     loaded = {match["path"] for page in pages for match in ASSET.finditer(root_client.get(page).text)}
