@@ -7,7 +7,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from django.urls import reverse
 from django.utils import timezone
 
-from customers.services.accounts import record_own_change
+from customers.services.accounts import note_seen, record_own_change
 
 _WRONG_LOGIN: Final = "This e-mail address and password are not correct together. Check both, or reset the password."
 
@@ -25,6 +25,11 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: Any) -> bool:
         return False
+
+    def post_login(self, request: Any, user: Any, **kwargs: Any) -> Any:
+        """Whoever signs in was seen, at every customer that knows the account as one of its users (U-16)."""
+        note_seen(account=user, at=timezone.now())
+        return super().post_login(request, user, **kwargs)
 
     def send_notification_mail(self, template_prefix: str, user: Any, *args: Any, **kwargs: Any) -> None:
         """What allauth would tell people about their account (a new password, a second step) the trail tells too."""

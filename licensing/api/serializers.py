@@ -136,6 +136,7 @@ class UserSerializer(serializers.ModelSerializer[CustomerUser]):
             "modules",
             "last_seen_at",
             "created_at",
+            "erased_at",
         )
 
     def get_status(self, user: CustomerUser) -> str:

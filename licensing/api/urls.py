@@ -1,6 +1,18 @@
 from django.urls import path
 
-from licensing.api import activation, contracts, entitlements, licenses, moving, overrides, packages, seats, users
+from licensing.api import (
+    activation,
+    contracts,
+    entitlements,
+    licenses,
+    moving,
+    overrides,
+    packages,
+    seat_requests,
+    seats,
+    usage,
+    users,
+)
 
 _CUSTOMER = "customers/<code:customer>/"
 _USER = f"{_CUSTOMER}users/<code:user>/"
@@ -17,8 +29,25 @@ urlpatterns = [
     ),
     path(f"{_CUSTOMER}users/", users.UserList.as_view(), name="user-list"),
     path(_USER, users.UserDetail.as_view(), name="user-detail"),
+    path(f"{_USER}erase/", users.UserErasure.as_view(), name="user-erase"),
     path(f"{_USER}seats/", seats.SeatList.as_view(), name="seat-list"),
     path(f"{_USER}seats/<code:module>/", seats.SeatDetail.as_view(), name="seat-detail"),
+    path(f"{_CUSTOMER}usage/", usage.CustomerUsages.as_view(), name="customer-usage-list"),
+    path(
+        f"{_CUSTOMER}usage/reservations/<uuid:reservation>/",
+        usage.ReservationDetail.as_view(),
+        name="usage-reservation",
+    ),
+    path(
+        f"{_CUSTOMER}usage/reservations/<uuid:reservation>/confirm/",
+        usage.ReservationConfirm.as_view(),
+        name="usage-reservation-confirm",
+    ),
+    path(f"{_CUSTOMER}usage/<code:feature>/", usage.CustomerUsage.as_view(), name="customer-usage"),
+    path(f"{_CUSTOMER}usage/<code:feature>/reserve/", usage.CustomerReserve.as_view(), name="customer-usage-reserve"),
+    path(f"{_USER}usage/", usage.UserUsages.as_view(), name="user-usage-list"),
+    path(f"{_USER}usage/<code:feature>/", usage.UserUsage.as_view(), name="user-usage"),
+    path(f"{_USER}usage/<code:feature>/reserve/", usage.UserReserve.as_view(), name="user-usage-reserve"),
     path(f"{_CUSTOMER}subscription/", contracts.SubscriptionDetail.as_view(), name="subscription"),
     path(f"{_CUSTOMER}subscription/cancel/", contracts.SubscriptionCancel.as_view(), name="subscription-cancel"),
     path(f"{_CUSTOMER}subscription/resume/", contracts.SubscriptionResume.as_view(), name="subscription-resume"),
@@ -35,6 +64,17 @@ urlpatterns = [
     path(f"{_CUSTOMER}licenses/<code:owner>/", packages.PartnerLicense.as_view(), name="partner-license"),
     path(f"{_CUSTOMER}overrides/", overrides.OverrideList.as_view(), name="override-list"),
     path(f"{_CUSTOMER}overrides/<int:override>/", overrides.OverrideDetail.as_view(), name="override-detail"),
+    path(f"{_CUSTOMER}seat-requests/", seat_requests.SeatRequestList.as_view(), name="seat-request-list"),
+    path(
+        f"{_CUSTOMER}seat-requests/<int:number>/",
+        seat_requests.SeatRequestDetail.as_view(),
+        name="seat-request-detail",
+    ),
+    path(
+        f"{_CUSTOMER}seat-requests/<int:number>/answer/",
+        seat_requests.SeatRequestAnswer.as_view(),
+        name="seat-request-answer",
+    ),
     path(f"{_CUSTOMER}licenses/", licenses.LicenseList.as_view(), name="license-list"),
     path("migrations/", moving.MigrationList.as_view(), name="migration-list"),
     path("migrations/<int:migration>/", moving.MigrationDetail.as_view(), name="migration-detail"),

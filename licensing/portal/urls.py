@@ -1,6 +1,7 @@
 from django.urls import path
 
 import customers.api.base  # noqa: F401 - it registers the converter <code:…>
+from licensing.portal import bulk_urls
 from licensing.portal.contract import SubscriptionChange, SubscriptionPage
 from licensing.portal.explain import ExplainPage
 from licensing.portal.holders import HoldersPage
@@ -10,8 +11,12 @@ from licensing.portal.overrides import CustomerOverrides, EndOverride, GrantOver
 from licensing.portal.overview import CustomerPage
 from licensing.portal.package import PackagePage
 from licensing.portal.packages import LicenseRemoval, Packages, PackageUpload, PackageXml
+from licensing.portal.people import AddUser, EditUser, EraseUser, UserLeaves
+from licensing.portal.seat_requests import AskForSeats, CustomerRequests, RequestPage, SeatsOf
 from licensing.portal.timeline import TimelinePage
+from licensing.portal.usage import UsagePage
 from licensing.portal.user_page import UserPage
+from licensing.portal.user_plans import UserPlansPage
 from licensing.portal.views import Customers, Hint, Users
 
 app_name = "portal"
@@ -31,9 +36,20 @@ urlpatterns = [
     path("<code:customer>/overrides/", CustomerOverrides.as_view(), name="overrides"),
     path("<code:customer>/overrides/new/", GrantOverride.as_view(), name="override_new"),
     path("<code:customer>/overrides/<int:override>/end/", EndOverride.as_view(), name="override_end"),
+    path("<code:customer>/requests/", CustomerRequests.as_view(), name="requests"),
+    path("<code:customer>/requests/new/", AskForSeats.as_view(), name="request_new"),
+    path("<code:customer>/requests/<int:number>/", RequestPage.as_view(), name="request"),
+    path("<code:customer>/new-user/", AddUser.as_view(), name="user_new"),
+    path("<code:customer>/usage/", UsagePage.as_view(), name="usage"),
     path("<code:customer>/explain/", ExplainPage.as_view(), name="explain"),
     path("<code:customer>/users/", Users.as_view(), name="users"),
     path("<code:customer>/seats/hint/", Hint.as_view(), name="hint"),
+    path("<code:customer>/seats/<code:module>/", SeatsOf.as_view(), name="seats_of"),
     path("<code:customer>/users/<code:user>/", UserPage.as_view(), name="user"),
     path("<code:customer>/users/<code:user>/timeline/", TimelinePage.as_view(), name="timeline"),
+    path("<code:customer>/users/<code:user>/plans/", UserPlansPage.as_view(), name="user_plans"),
+    path("<code:customer>/users/<code:user>/edit/", EditUser.as_view(), name="user_edit"),
+    path("<code:customer>/users/<code:user>/leaves/", UserLeaves.as_view(), name="user_leaves"),
+    path("<code:customer>/users/<code:user>/erase/", EraseUser.as_view(), name="user_erase"),
+    *bulk_urls.urlpatterns,
 ]

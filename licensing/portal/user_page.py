@@ -28,6 +28,7 @@ from licensing.overriding import override_in_words
 from licensing.portal.answering import Explained, known_feature
 from licensing.portal.gate import Visit, visit
 from licensing.portal.instants import InstantField
+from licensing.portal.user_plans import UserPlans
 from licensing.resolution import Decision, Outcome, Resolution, resolve
 from licensing.selectors import seats_held
 
@@ -64,7 +65,8 @@ class UserPage(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, customer: str, user: str) -> HttpResponse:
         found = visit(request, customer, "entitlements:read")
         page = UserOverview(found, found.user(user), request)
-        return render(request, "licensing/portal/user.html", {"page": page, "customer": found.customer, **page.frame})
+        context = {"page": page, "customer": found.customer, "whom": page.user, "plans": page.plans, **page.frame}
+        return render(request, "licensing/portal/user.html", context)
 
 
 @dataclass
@@ -110,9 +112,21 @@ class UserOverview:
     # ── Seats ───────────────────────────────────────────────────────────────
     @property
     def status(self) -> str:
+        if self.user.is_erased:
+            return "Erased"
         if self.user.is_former_employee:
             return "Former employee"
         return "Can log in" if self.user.can_log_in else "Can’t log in"
+
+    @property
+    def may_edit_user(self) -> bool:
+        return self.visit.may("users:write") and not self.user.is_erased
+
+    @property
+    def plans(self) -> UserPlans | None:
+        """What can be chosen for the user; nothing where that can't be changed, or was asked about another time."""
+        plans = UserPlans(self.visit, self.user)
+        return plans if plans.may_edit and not self.asked_at else None
 
     @property
     def may_see_seats(self) -> bool:

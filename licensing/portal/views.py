@@ -167,7 +167,12 @@ class Hint(LoginRequiredMixin, View):
         (user,) = users.values()
         (row,) = examine(desk.board, entries, {entries[0].user: held[user.pk]}, {})
         told = [] if row.wish is None else what_would_change(desk.customer, user, row.after, timezone.now())
-        return render(request, "licensing/portal/hint.html", {"row": row, "told": told, "user": user})
+        context: dict[str, Any] = {"row": row, "told": told, "user": user}
+        if row.question is not None and request.headers.get("HX-Target") == "gains":
+            # The page about one user has room for the question here.
+            (shown,) = desk.sheet.rows_again([row], users, held)
+            context |= {"asks": shown.asks, "losses": shown.losses}
+        return render(request, "licensing/portal/hint.html", context)
 
 
 def _change(desk: Desk, examined: Sequence[Examined], reason: str) -> SeatChange | None:
@@ -199,6 +204,8 @@ def _users_page(desk: Desk, rows: Sequence[Row], *, status: int = 200, general: 
         "crumbs": desk.visit.crumbs,
         "here": "Users & seats",
         "may_edit": desk.may_edit,
+        "may_add": desk.visit.may("users:write"),
+        "full": [meter for meter in desk.sheet.counted if meter.is_full],
         "sheet": desk.sheet,
         "board": desk.board,
         "table": desk.table,
