@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from customers.models import AuditEvent, Customer, CustomerUser
 from licensing.facts import DateState
-from licensing.models import ChangeSetRow, ModuleLicense, Override, Package
+from licensing.models import ChangeSet, ModuleLicense, Override, Package, Seat
 from licensing.overriding import override_in_words
 
 # What the trail calls a deed at a customer that packages follow from; who did it, and why, stands there.
@@ -103,7 +103,7 @@ def happenings(
     trail = _Trail(list(_events(customer, user, instants)))
     found: dict[datetime, list[Happening]] = defaultdict(list)
     told = [
-        *(_seats(row) for row in _rows(user, instants)),
+        *_seats(user, instants),
         *(told for event in trail.events if event.object_type == "user" for told in _life(event)),
         *(told for override in _overrides(customer, user, instants) for told in _override(override, trail)),
         *_packages(customer, instants, trail),
@@ -126,24 +126,30 @@ def _events(customer: Customer, user: CustomerUser | None, instants: Collection[
     return AuditEvent.objects.filter(asked, customer=customer, at__in=instants).order_by("pk")
 
 
-def _rows(user: CustomerUser | None, instants: Collection[datetime]) -> Iterable[ChangeSetRow]:
+def _seats(user: CustomerUser | None, instants: Collection[datetime]) -> Iterator[Happening]:
+    """Yields the user's seats that came and went then: a change set worked off in batches has several instants."""
     if user is None:
-        return []
-    return ChangeSetRow.objects.filter(user=user, change_set__at__in=instants).select_related("change_set")
-
-
-def _seats(row: ChangeSetRow) -> Happening:
-    change = row.change_set
-    gained, lost = sorted({*row.after} - {*row.before}), sorted({*row.before} - {*row.after})
-    words = f"Change set {change.number}"
-    return Happening(
-        change.at, "seats", words, change.actor, change.reason, tuple(gained), tuple(lost), change_set=change.number
-    )
+        return
+    when = Q(assigned_at__in=instants) | Q(released_at__in=instants) | Q(released_at=None, leaves_at__in=instants)
+    moved: dict[tuple[datetime, ChangeSet | None], tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
+    seats = Seat.objects.filter(when, user=user).select_related("owner", "assigned_in", "released_in")
+    for seat in seats.order_by("pk"):
+        moved[seat.assigned_at, seat.assigned_in][0].add(seat.full_name)
+        if seat.released_at is not None:
+            moved[seat.released_at, seat.released_in][1].add(seat.full_name)
+        elif seat.leaves_at is not None:
+            moved[seat.leaves_at, None][1].add(seat.full_name)
+    for (at, change), (gained, lost) in moved.items():
+        if change is None:
+            yield Happening(at, "seats", "Leaves with the package that comes into force", lost=tuple(sorted(lost)))
+        else:
+            told = (f"Change set {change.number}", change.actor, change.reason)
+            yield Happening(at, "seats", *told, tuple(sorted(gained)), tuple(sorted(lost)), change.number)
 
 
 def _life(event: AuditEvent) -> Iterator[Happening]:
-    if event.action == "user.created":
-        yield Happening(event.at, "user", "Created", event.actor, event.reason)
+    if event.action != "user.edited":  # created, erased
+        yield Happening(event.at, "user", event.action.partition(".")[2].capitalize(), event.actor, event.reason)
         return
     others = []
     for name, change in event.changes.items():
@@ -152,9 +158,8 @@ def _life(event: AuditEvent) -> Iterator[Happening]:
             yield Happening(event.at, "user", words, event.actor, event.reason)
         else:
             others.append(name.replace("_", " "))
-    if others or not event.changes:
-        words = f"Edited: {', '.join(others)}" if others else event.action.partition(".")[2].capitalize()
-        yield Happening(event.at, "user", words, event.actor, event.reason)
+    if others:
+        yield Happening(event.at, "user", f"Edited: {', '.join(others)}", event.actor, event.reason)
 
 
 def _overrides(customer: Customer, user: CustomerUser | None, instants: Collection[datetime]) -> Iterable[Override]:

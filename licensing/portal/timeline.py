@@ -26,7 +26,7 @@ from customers.models import AuditEvent, CustomerUser
 from licensing.answers import Named, Turn, Turned, answer_in_words, turned
 from licensing.explaining import may_know_who
 from licensing.happenings import Happening, happenings, known_to_trail
-from licensing.models import ChangeSetRow, Override
+from licensing.models import Override, Seat
 from licensing.portal.answering import explain_address, module_names, named_of
 from licensing.portal.gate import Visit, visit
 from licensing.stretches import Answers, Stretch, answers_in, stretch_at, stretches_of
@@ -99,7 +99,9 @@ class Timeline:
     def instants(self) -> list[datetime]:
         """The instants at which anything changed for the user, newest first."""
         found = {stretch.starts_at for stretch in self.stretches}
-        found |= set(ChangeSetRow.objects.filter(user=self.user).values_list("change_set__at", flat=True))
+        seats = Seat.objects.filter(user=self.user).values_list("assigned_at", "released_at", "leaves_at")
+        for assigned, released, leaves in seats:
+            found |= {at for at in (assigned, released or leaves) if at is not None}
         known_as = known_to_trail(self.user, self.visit.customer)
         life = AuditEvent.objects.filter(object_type="user", object_code=known_as, customer=self.visit.customer)
         found |= set(life.values_list("at", flat=True))

@@ -17,6 +17,7 @@ from customers.actor import SYSTEM
 from customers.models import Membership
 from licensing.facts import Mode
 from licensing.portal.instants import InstantField, for_input, spelled
+from licensing.services.erasing import erase_user
 from licensing.services.people import edit_user
 from licensing.services.subscriptions import cancel_subscription
 from tests.licensing.market import Market, Town, hours
@@ -181,7 +182,7 @@ def test_explaining_costs_the_same_whatever_happened(
     with django_assert_num_queries(24):
         # session, account, roles, memberships; customer; user; feature, its choices; names of modules; revision; and
         # the 14 of explaining: packages, rows, overrides, period; on sale; seats; user periods, holding periods, sets;
-        # trail, change sets, overrides, packages; revision of the change
+        # trail, seats, overrides, packages; revision of the change
         asks(kari, user="ola", feature="quotes")
     with django_assert_num_queries(12):
         # session, account, roles, memberships; customer; user; user periods, holding periods, set; features counted,
@@ -221,6 +222,16 @@ def test_it_tells_what_happened_newest_first_and_what_was_gained_and_lost(kari: 
     assert told[1].events[0].lost == ["Ten Sales Premium"]
 
 
+def test_an_erased_person_keeps_a_timeline_that_names_nobody(kari: Client, fjordlys: Town) -> None:
+    erased = erase_user(
+        customer=fjordlys.customer, actor=SYSTEM, user=fjordlys.users["ola"], confirm="ola", at=hours(5)
+    )
+    page = kari.get(f"/portal/fjordlys/users/{erased.user.code}/timeline/")
+    words = [event.happening.words for event in page.context["timeline"].page[0].events]
+    assert words == ["Change set 2", "Erased"]
+    assert "Ola" not in page.text
+
+
 def test_each_step_leads_to_the_answer_of_that_instant(kari: Client, fjordlys: Town) -> None:
     (step,) = [step for step in steps(kari) if step.at == hours(2)]
     (quotes,) = [told for turns in step.turns for told in turns.told if told.name == "Quotes"]
@@ -244,8 +255,8 @@ def test_it_has_pages_and_constant_queries(
         fjordlys.gives("ola", "ten-service-premium", at=hours(n + 0.5))
     assert len(steps(kari)) == 20
     with django_assert_num_queries(19):
-        # session, account, roles, memberships; customer; user; user periods, holding periods; change sets, trail and
-        # overrides of the user; sets; features, choices; trail, change sets, overrides, packages of those instants;
+        # session, account, roles, memberships; customer; user; user periods, holding periods; seats, trail and
+        # overrides of the user; sets; features, choices; trail, seats, overrides, packages of those instants;
         # names of modules (no package came into force on this page)
         kari.get(TIMELINE)
     last = steps(kari, page="3")

@@ -21,9 +21,11 @@ from licensing.explaining import explain
 from licensing.facts import Mode
 from licensing.models import EntitlementSet
 from licensing.reading import read_customer, read_user
+from licensing.services.change_sets import UserOutcome, open_change_set, write_rows
+from licensing.services.commit import customer_commit
 from licensing.services.overrides import end_override
 from licensing.services.people import create_user, edit_user
-from licensing.services.subscriptions import cancel_subscription
+from licensing.services.subscriptions import RENEWAL, cancel_subscription, change_items
 from licensing.stretches import answers_in, last_change, stretch_at, stretches_of
 from tests.factories.catalog import NOON
 from tests.factories.customers import AccountFactory
@@ -118,6 +120,35 @@ def test_a_seat_with_who_and_why(town: Town) -> None:
     (cause,) = changed["causes"]
     assert (cause["kind"], cause["reason"], cause["seats_gained"]) == ("seats", "New in Sales", [PREMIUM])
     assert (cause["actor"], cause["change_set"]) == (SYSTEM.label, 1)
+
+
+def test_a_change_set_in_batches_is_told_at_the_instant_of_each(town: Town) -> None:
+    """What is worked off in batches is one change set with an instant per batch."""
+    town.buys(sales_premium=3, at=hours(1))
+    change_set = None
+    for hour, name in ((2, "ola"), (3, "ida")):
+        with customer_commit(customer=town.customer, actor=SYSTEM, cause="seats.changed", at=hours(hour)) as commit:
+            change_set = change_set or open_change_set(commit, "From a list")
+            write_rows(commit, change_set, [UserOutcome(town.users[name], frozenset(), frozenset({PREMIUM}))], {})
+    for hour, name in ((2, "ola"), (3, "ida")):
+        changed = why(town, name, "quotes", hours(4))["changed_last"]
+        assert changed["at"] == hours(hour)
+        assert [(c["change_set"], c["seats_gained"], c["reason"]) for c in changed["causes"]] == [
+            (1, [PREMIUM], "From a list"),
+        ]
+
+
+def test_a_seat_that_leaves_with_a_package(town: Town) -> None:
+    town.buys(sales_premium=2, at=hours(1))
+    town.gives("ola", "ten-sales-premium", at=hours(2))
+    change_items(customer=town.customer, actor=SYSTEM, items={"sales-premium": 0, "chat": 1}, due=RENEWAL, at=hours(3))
+    due = town.users["ola"].seats.get().leaves_at
+    assert due is not None
+    for _ in ("while it is planned", "once it is written down"):
+        changed = why(town, "ola", "quotes", due)["changed_last"]
+        assert (changed["at"], changed["after"]["access"]) == (due, "none")
+        assert [cause["seats_lost"] for cause in changed["causes"] if cause["kind"] == "seats"] == [[PREMIUM]]
+        edit_user(customer=town.customer, actor=SYSTEM, user=town.users["ida"], name="I", at=due + timedelta(hours=1))
 
 
 def test_a_package_with_what_it_brought(town: Town) -> None:
@@ -252,5 +283,5 @@ def test_queries_do_not_grow_with_users_or_history(
         town.takes(f"user-{n}", "ten-sales-premium", at=hours(2.5 + n))
     with django_assert_num_queries(17):
         # packages, rows, overrides; the user's period; on sale; users per holding (2), holdings; seats; user periods,
-        # holding periods, sets; trail, change sets, overrides, packages; revision
+        # holding periods, sets; trail, seats, overrides, packages; revision
         why(town, "user-0", "quotes", hours(100))
