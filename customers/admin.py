@@ -140,7 +140,7 @@ class MembershipAdmin(ScopedAdmin, ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         actor, now = actor_of(request), timezone.now()
         if change:
-            members.change_member(actor=actor, membership=obj, role=obj.role, at=now)
+            members.change_member(actor=actor, membership=obj, role=obj.role, at=now, even_the_last=True)
         else:
             _adopt(
                 obj,
@@ -151,7 +151,7 @@ class MembershipAdmin(ScopedAdmin, ModelAdmin):
         return {"object_type": "membership", "object_code": row.account.email, "customer": row.customer}
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        members.remove_member(actor=actor_of(request), membership=obj, at=timezone.now())
+        members.remove_member(actor=actor_of(request), membership=obj, at=timezone.now(), even_the_last=True)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         for membership in queryset.select_related("account", "customer"):
