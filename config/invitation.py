@@ -1,4 +1,4 @@
-"""The page that an invitation's link opens: whoever has it reads the mail of the address, and nobody else learns of it."""
+"""The page that an invitation's link opens: whoever has it reads the mail of the address; nobody else learns of it."""
 
 from __future__ import annotations
 

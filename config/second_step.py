@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from allauth.mfa.base.views import AuthenticateView
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.views import RemoveWebAuthnView
 from django.conf import settings
@@ -44,6 +45,15 @@ class SecondStepFirst:
             return False
         user = request.user
         return user.is_authenticated and user.is_active and access_of(request).lacks_second_step
+
+
+class Authenticate(AuthenticateView):
+    """allauth's page, which offers what the account has: an app, passkeys, or both."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        types = set(self.stage.login.user.authenticator_set.values_list("type", flat=True))
+        told: dict[str, Any] = super().get_context_data(**kwargs)
+        return told | {"has_app": "totp" in types, "has_passkey": "webauthn" in types}
 
 
 class RemovePasskey(RemoveWebAuthnView):

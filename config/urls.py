@@ -12,7 +12,7 @@ from catalog.views.plans import PlanComparison
 from config.health import healthz, readyz
 from config.invitation import AcceptInvitation
 from config.pages import home
-from config.second_step import RemovePasskey
+from config.second_step import Authenticate, RemovePasskey
 from config.sessions import Sessions
 from config.styleguide import styleguide
 from config.your_account import your_account
@@ -55,6 +55,7 @@ urlpatterns = [
     path("account/email/", RedirectView.as_view(pattern_name="account")),
     path("account/invitation/<code:token>/", AcceptInvitation.as_view(), name="invitation"),
     path("account/sessions/", Sessions.as_view(), name="usersessions_list"),
+    path("account/2fa/authenticate/", Authenticate.as_view(), name="mfa_authenticate"),
     path("account/2fa/webauthn/keys/<int:pk>/remove/", RemovePasskey.as_view(), name="mfa_remove_webauthn"),
     # A provider's account is linked at the first sign-in with it, and nobody signs up by one.
     path("account/3rdparty/", RedirectView.as_view(pattern_name="account")),

@@ -1,4 +1,4 @@
-"""Who has to sign in with a second step (an authenticator app, a passkey), and who does without it (rules Y-10 to Y-13).
+"""Who has to sign in with a second step (an authenticator app, a passkey), and who has none (rules Y-10 to Y-13).
 
 `SECOND_STEP_FOR_STAFF` asks it of our own people; a customer may ask it of its people. API keys are no people.
 """

@@ -41,11 +41,8 @@ def end_every_session(*, account: Account, at: datetime, but: str | None = None)
 
 def end_sessions(*, account: Account, but: str | None = None) -> int:
     """Ends them without a word in the trail: part of what the trail tells otherwise. Returns how many."""
-    keys = list(
-        UserSession.objects.filter(user_id=account.pk)
-        .exclude(session_key=but or "")
-        .values_list("session_key", flat=True)
-    )
+    others = UserSession.objects.filter(user_id=account.pk).exclude(session_key=but or "")
+    keys = list(others.values_list("session_key", flat=True))
     _end(*keys)
     return len(keys)
 

@@ -2,6 +2,7 @@ from django.urls import path
 
 import customers.api.base  # noqa: F401 - it registers the converter <code:…>
 from licensing.portal.contract import SubscriptionChange, SubscriptionPage
+from licensing.portal.members import InvitationPage, Invitations, Invite, MemberPage, People, RemoveMember, SecondStep
 from licensing.portal.notices import NoticesPage
 from licensing.portal.overrides import CustomerOverrides, EndOverride, GrantOverride
 from licensing.portal.overview import CustomerPage
@@ -25,6 +26,13 @@ urlpatterns = [
     path("<code:customer>/overrides/", CustomerOverrides.as_view(), name="overrides"),
     path("<code:customer>/overrides/new/", GrantOverride.as_view(), name="override_new"),
     path("<code:customer>/overrides/<int:override>/end/", EndOverride.as_view(), name="override_end"),
+    path("<code:customer>/people/", People.as_view(), name="people"),
+    path("<code:customer>/people/invite/", Invite.as_view(), name="invite"),
+    path("<code:customer>/people/invitations/", Invitations.as_view(), name="invitations"),
+    path("<code:customer>/people/invitations/<int:invitation>/", InvitationPage.as_view(), name="invitation"),
+    path("<code:customer>/people/second-step/", SecondStep.as_view(), name="second_step"),
+    path("<code:customer>/people/<int:member>/", MemberPage.as_view(), name="member"),
+    path("<code:customer>/people/<int:member>/remove/", RemoveMember.as_view(), name="member_remove"),
     path("<code:customer>/users/", Users.as_view(), name="users"),
     path("<code:customer>/seats/hint/", Hint.as_view(), name="hint"),
     path("<code:customer>/users/<code:user>/", UserPage.as_view(), name="user"),
