@@ -21,7 +21,7 @@ class Invitation(models.Model):
     customer = models.ForeignKey("customers.Customer", models.PROTECT, related_name="invitations")
     email = models.EmailField("e-mail address", max_length=254)
     role = models.CharField(max_length=16, choices=Membership.Role)
-    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     inviter = models.CharField(max_length=254, help_text="How whoever invites was called then.")
     invited_at = models.DateTimeField(default=timezone.now)
     token_digest = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the token, hex.")

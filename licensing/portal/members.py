@@ -137,9 +137,7 @@ class InvitationPage(LoginRequiredMixin, View):
             messages.success(request, f"The invitation to {row.email} is withdrawn; its link opens nothing any more.")
         else:
             invitations.resend_invitation(actor=actor, invitation=row, link=link_for(request), at=now)
-            messages.success(
-                request, f"A new link is on its way to {row.email}; the old one opens nothing any more."
-            )
+            messages.success(request, f"A new link is on its way to {row.email}; the old one opens nothing any more.")
         return redirect("portal:invitations", customer=found.customer.code)
 
 
