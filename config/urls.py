@@ -11,6 +11,7 @@ from catalog.views.matrix import MatrixPage, MatrixRepetitions, MatrixSave
 from catalog.views.plans import PlanComparison
 from config.health import healthz, readyz
 from config.invitation import AcceptInvitation
+from config.oidc import provider_sign_in
 from config.pages import home
 from config.second_step import Authenticate, RemovePasskey
 from config.sessions import Sessions
@@ -58,6 +59,7 @@ urlpatterns = [
     path("account/2fa/authenticate/", Authenticate.as_view(), name="mfa_authenticate"),
     path("account/2fa/webauthn/keys/<int:pk>/remove/", RemovePasskey.as_view(), name="mfa_remove_webauthn"),
     # A provider's account is linked at the first sign-in with it, and nobody signs up by one.
+    path("account/oidc/<str:provider_id>/login/", provider_sign_in, name="openid_connect_login"),
     path("account/3rdparty/", RedirectView.as_view(pattern_name="account")),
     path("account/3rdparty/signup/", RedirectView.as_view(pattern_name="account_signup")),
     path("account/", include("allauth.urls")),

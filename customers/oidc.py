@@ -8,13 +8,13 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter, _build_apps_from_settings
 from django.contrib import messages
 from django.shortcuts import redirect
-from django.utils import timezone
 
 from customers.models import Account
-from customers.services.accounts import record_own_change
 
 # The same words whether there is no such account, it is closed, or the provider hasn't verified the address.
 NO_ACCOUNT: Final = "You are signed in there, but no account here can be opened with that. Ask for an invitation."
+# Some providers say it in words, and "false" is not to be taken for a yes.
+_YES: Final = (True, "true")
 
 
 class ProviderAdapter(DefaultSocialAccountAdapter):
@@ -34,14 +34,13 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         if account is None:
             messages.error(request, NO_ACCOUNT)
             raise ImmediateHttpResponse(redirect("account_login"))
-        sociallogin.connect(request, account)
-        record_own_change(account=account, what="provider_linked", at=timezone.now())
+        sociallogin.connect(request, account)  # the trail tells it
 
 
 def _verified_account(sociallogin: Any) -> Account | None:
     """Returns the open account of an address that the provider vouches for. Ours are proven by whoever made them."""
     for address in sociallogin.email_addresses:
         account: Account | None = Account.objects.filter(email__iexact=address.email, is_active=True).first()
-        if address.verified and account is not None:
+        if address.verified in _YES and account is not None:
             return account
     return None
