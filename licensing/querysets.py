@@ -90,6 +90,12 @@ class SeatQuerySet(AnyRows):
         return self.filter(open_at("released_at", at), open_at("leaves_at", at), assigned_at__lte=at)
 
 
+class ChangePreviewQuerySet(AnyRows):
+    def light(self) -> Any:
+        """Without the input and the order of batches, which are long and seldom asked for."""
+        return self.defer("wishes", "batches")
+
+
 class OverrideQuerySet(AnyRows):
     def with_stop(self) -> Any:
         """Annotates `stop`: the earlier of its end and of when somebody ended it; null for none."""

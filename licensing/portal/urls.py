@@ -1,6 +1,7 @@
 from django.urls import path
 
 import customers.api.base  # noqa: F401 - it registers the converter <code:…>
+from licensing.portal import bulk_urls
 from licensing.portal.contract import SubscriptionChange, SubscriptionPage
 from licensing.portal.notices import NoticesPage
 from licensing.portal.overrides import CustomerOverrides, EndOverride, GrantOverride
@@ -42,4 +43,5 @@ urlpatterns = [
     path("<code:customer>/users/<code:user>/edit/", EditUser.as_view(), name="user_edit"),
     path("<code:customer>/users/<code:user>/leaves/", UserLeaves.as_view(), name="user_leaves"),
     path("<code:customer>/users/<code:user>/erase/", EraseUser.as_view(), name="user_erase"),
+    *bulk_urls.urlpatterns,
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models.functions import Lower
 
 from customers import audit
 from customers.actor import Actor
@@ -58,18 +59,56 @@ def create_users(
     Queries grow with batches of 1,000, not with users.
     """
     with customer_commit(customer=customer, actor=actor, cause="users.created", at=at) as commit:
-        rows = [
-            CustomerUser(customer=customer, created_at=commit.at, code=user["code"], **_editable(user))
-            for user in users
-        ]
-        _refuse_pseudonyms(row.code for row in rows)
-        for row in rows:
-            _check(row, unique=False)
-        created: list[CustomerUser] = CustomerUser.objects.bulk_create(rows, batch_size=BATCH)
-        rewrite_users(commit, created)
-        commit.changed()
-        audit.record_all(actor=actor, events=map(_created, rows, users), customer=customer, at=commit.at)
+        return add_users(commit, users)
+
+
+def add_users(commit: Commit, users: Sequence[Mapping[str, Any]]) -> list[CustomerUser]:
+    """Creates many users in a commit that is in progress, as `create_users` does. Raises Invalid."""
+    rows = [
+        CustomerUser(customer=commit.customer, created_at=commit.at, code=user["code"], **_editable(user))
+        for user in users
+    ]
+    _refuse_pseudonyms(row.code for row in rows)
+    for row in rows:
+        _check(row, unique=False)
+    created: list[CustomerUser] = CustomerUser.objects.bulk_create(rows, batch_size=BATCH)
+    rewrite_users(commit, created)
+    commit.changed()
+    events = map(_created, rows, users)
+    audit.record_all(actor=commit.actor, events=events, customer=commit.customer, at=commit.at)
     return created
+
+
+def faults_of_new(customer: Customer, users: Sequence[Mapping[str, Any]]) -> list[Invalid | None]:
+    """Returns what would be in the way of creating each of these users, addresses taken by others among them.
+
+    None of their codes is taken. One query per batch of 1,000.
+    """
+    addresses = [str(user.get("email") or "").lower() for user in users]
+    taken: set[str] = set()
+    named = CustomerUser.objects.of(customer).alias(lowered=Lower("email"))
+    for start in range(0, len(addresses), BATCH):
+        asked = [each for each in addresses[start : start + BATCH] if each]
+        taken |= {email.lower() for email in named.filter(lowered__in=asked).values_list("email", flat=True)}
+    found: list[Invalid | None] = []
+    for user, address in zip(users, addresses, strict=True):
+        fault = _fault(CustomerUser(customer=customer, code=user["code"], **_editable(user)))
+        if fault is None and address and address in taken:
+            listed = [{"field": "email", "message": "This customer has a user with this e-mail address already."}]
+            fault = Invalid(f"User {user['code']!r} can't be saved like this.", listed)
+        if fault is None and address:
+            taken.add(address)
+        found.append(fault)
+    return found
+
+
+def _fault(user: CustomerUser) -> Invalid | None:
+    try:
+        _refuse_pseudonyms([user.code])
+        _check(user, unique=False)
+    except Invalid as fault:
+        return fault
+    return None
 
 
 def edit_user(
@@ -112,7 +151,7 @@ def edit_user(
     return Edited(user, freed, released, commit.head.number)
 
 
-def _editable(fields: dict[str, Any]) -> dict[str, Any]:
+def _editable(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name in EDITABLE}
 
 
@@ -133,7 +172,7 @@ def _check(user: CustomerUser, unique: bool = True) -> None:
         raise Invalid(f"User {user.code!r} can't be saved like this.", faults_of(fault)) from fault
 
 
-def _created(user: CustomerUser, said: dict[str, Any]) -> audit.Event:
+def _created(user: CustomerUser, said: Mapping[str, Any]) -> audit.Event:
     told = {name: [None, str(value)] for name, value in _editable(said).items()}
     return audit.Event("user.created", "user", known_as(user), told)
 

@@ -50,6 +50,8 @@ def root_client(db: Any, root: Account) -> Client:
         "/portal/fjordlys/new-user/",
         "/portal/fjordlys/requests/new/",
         "/requests/",
+        "/portal/fjordlys/bulk/",
+        "/portal/fjordlys/changes/",
         "/figures/",
         "/audit/",
         "/catalog/",
@@ -75,6 +77,7 @@ def test_pages_load_every_style_and_script_there_is(root_client: Client) -> None
     ours = {str(path.relative_to(static)) for path in static.glob("*/*") if path.suffix in {".css", ".js"}}
     pages = ["/portal/fjordlys/", "/portal/fjordlys/subscription/", "/portal/fjordlys/users/", "/plans/"]
     pages += ["/portal/fjordlys/usage/", "/portal/fjordlys/users/ola/"]
+    pages += ["/portal/fjordlys/bulk/"]
     pages += ["/catalog/matrix/", "/styleguide/"]
     pages += ["/catalog/compatibility/", "/catalog/files/", "/audit/", "/admin/catalog/feature/add/"]
     pages += ["/admin/catalog/plan/", "/admin/catalog/version/compare/sales-premium/"]
