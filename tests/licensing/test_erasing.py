@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, transaction
+from django.test import Client
 
 from customers import outbox
 from customers.actor import Actor
@@ -264,3 +265,13 @@ def test_what_is_redacted_stays_redacted(fjordlys: Town) -> None:
         AuditEvent.objects.filter(object_code__contains="/erased-", object_type="seats").update(
             object_code="fjordlys/erased-2"
         )
+
+
+def test_in_the_admin_an_erased_user_can_only_be_read(fjordlys: Town, root: Account) -> None:
+    user = erased(fjordlys).user
+    client = Client()
+    client.force_login(root, backend="django.contrib.auth.backends.ModelBackend")
+    page = f"/admin/customers/customeruser/{user.pk}/change/"
+    assert 'name="email"' not in client.get(page).text
+    assert client.post(page, {"name": "Kari Nordmann"}).status_code == 403
+    assert client.get("/admin/customers/customeruser/?erased_at__isempty=0").context["cl"].result_count == 1
