@@ -4,7 +4,8 @@ import customers.api.base  # noqa: F401 - it registers the converter <code:…>
 from licensing.portal import bulk_urls
 from licensing.portal.contract import SubscriptionChange, SubscriptionPage
 from licensing.portal.explain import ExplainPage
-from licensing.portal.licenses import HoldersPage, LicensesPage
+from licensing.portal.holders import HoldersPage
+from licensing.portal.licenses import LicensesPage
 from licensing.portal.members import InvitationPage, Invitations, Invite, MemberPage, People, RemoveMember, SecondStep
 from licensing.portal.notices import NoticesPage
 from licensing.portal.overrides import CustomerOverrides, EndOverride, GrantOverride

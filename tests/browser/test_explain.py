@@ -37,15 +37,16 @@ def test_a_support_agent_finds_out_why_and_takes_the_answer_along(
     page.get_by_label("Feature", exact=True).fill("escal")
     page.get_by_role("button", name="Explain").click()
     expect(page.get_by_role("heading", name="Why: Escalations")).to_be_visible()
-    expect(page.get_by_text("1 of 1 free")).to_be_visible()
-    expect(page.get_by_text("Included → To look at only")).to_be_visible()
+    why = page.get_by_role("region", name="Why: Escalations")
+    expect(why).to_contain_text("1 of 1 free")
+    expect(why).to_contain_text("Included → To look at only")
 
     page.get_by_role("button", name="Copy").click()
-    expect(page.get_by_text("Copied")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert "Feature: Escalations (escalations)" in copied
     page.goto(copied.rpartition("Link: ")[2])
-    assert page.get_by_label("To paste into a ticket").input_value() == copied
+    assert page.get_by_role("textbox", name="To paste into a ticket").input_value() == copied
 
     page.get_by_role("link", name="Timeline of Ola").click()
     step = page.get_by_role("listitem").filter(has_text="Change set 2")

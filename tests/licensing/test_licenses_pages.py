@@ -13,8 +13,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from customers.models import Membership
 from licensing.models import ModuleLicense, Package
+from licensing.portal.holders import carried_by, in_use
 from licensing.portal.instants import spelled
-from licensing.portal.licenses import carried_by, in_use
 from licensing.selectors import users_per_module
 from licensing.services.people import create_users
 from tests.factories.catalog import NOON
