@@ -232,7 +232,7 @@ def test_a_preview_tells_seats_and_features(kari: Client, fjordlys: Town) -> Non
     assert "Features that people gain" in text
     assert "2 users" in text
     told = kari.get(preview.request["PATH_INFO"], {"format": "csv"})
-    lines = list(csv.reader(io.StringIO(b"".join(told.streaming_content).decode("utf-8-sig"))))  # type: ignore[attr-defined]
+    lines = list(csv.reader(io.StringIO(b"".join(told.streaming_content).decode("utf-8-sig"))))
     assert lines[0][:5] == ["User", "Row", "Outcome", "Assigned", "Released"]
     assert lines[1][:5] == ["ola", "1", "Changes", "Ten Sales Premium", "Ten Sales Essentials"]
 

@@ -56,7 +56,7 @@ def test_every_change_says_who_when_why_and_what(kari: Client, fjordlys: Town) -
     one = kari.get(f"{CHANGES}2/")
     assert "1 user changed: Promoted" in one.text
     told = kari.get(f"{CHANGES}2/", {"format": "csv"})
-    lines = list(csv.reader(io.StringIO(b"".join(told.streaming_content).decode("utf-8-sig"))))  # type: ignore[attr-defined]
+    lines = list(csv.reader(io.StringIO(b"".join(told.streaming_content).decode("utf-8-sig"))))
     assert lines == [["User", "Code", "Before", "After"], ["Ola", "ola", "Ten Sales Essentials", "Ten Sales Premium"]]
 
 
@@ -79,6 +79,7 @@ def test_a_change_is_undone_by_the_same_preview(kari: Client, fjordlys: Town) ->
     assert "Done" in done.text
     assert fjordlys.holds("ola") == {"ten-sales-essentials"}
     undo = ChangeSet.objects.get(customer=fjordlys.customer, number=4)
+    assert undo.undoes is not None
     assert (undo.undoes.number, undo.reason, undo.actor) == (2, "Not yet", "Kari Nordmann")
     assert "Undone by" in kari.get(f"{CHANGES}2/").text
     assert "Preview the undoing" not in kari.get(f"{CHANGES}2/").text
