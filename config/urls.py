@@ -10,7 +10,11 @@ from catalog.views.files import CatalogDownload, CatalogFiles
 from catalog.views.matrix import MatrixPage, MatrixRepetitions, MatrixSave
 from catalog.views.plans import PlanComparison
 from config.health import healthz, readyz
+from config.invitation import AcceptInvitation
+from config.oidc import provider_sign_in
 from config.pages import home
+from config.second_step import Authenticate, RemovePasskey
+from config.sessions import Sessions
 from config.styleguide import styleguide
 from config.your_account import your_account
 from licensing.portal.audit import AuditPage
@@ -52,10 +56,19 @@ urlpatterns = [
     path("account/", your_account, name="account"),
     # Whoever manages accounts changes addresses, and the audit trail tells of it; allauth's own page would not.
     path("account/email/", RedirectView.as_view(pattern_name="account")),
+    path("account/invitation/<code:token>/", AcceptInvitation.as_view(), name="invitation"),
+    path("account/sessions/", Sessions.as_view(), name="usersessions_list"),
+    path("account/2fa/authenticate/", Authenticate.as_view(), name="mfa_authenticate"),
+    path("account/2fa/webauthn/keys/<int:pk>/remove/", RemovePasskey.as_view(), name="mfa_remove_webauthn"),
+    # A provider's account is linked at the first sign-in with it, and nobody signs up by one.
+    path("account/oidc/<str:provider_id>/login/", provider_sign_in, name="openid_connect_login"),
+    path("account/3rdparty/", RedirectView.as_view(pattern_name="account")),
+    path("account/3rdparty/signup/", RedirectView.as_view(pattern_name="account_signup")),
     path("account/", include("allauth.urls")),
 ]
 
 handler400 = "config.errors.bad_request"
 handler403 = "config.errors.forbidden"
 handler404 = "config.errors.not_found"
+handler429 = "config.errors.too_many"  # allauth asks for it
 handler500 = "config.errors.server_error"

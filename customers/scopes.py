@@ -12,6 +12,8 @@ SCOPES: Final = MappingProxyType(
         "customers:write": "Edit customers, subscriptions and packages",
         "users:read": "Read the users of a customer",
         "users:write": "Create, edit and erase the users of a customer",
+        "members:read": "Read who administers a customer or may look at it, and who is invited",
+        "members:write": "Invite, change and remove those who administer a customer or may look at it",
         "packages:activate": "Activate a pending package",
         "licenses:read": "Read packages and module licence records",
         "seats:read": "Read who holds which seat",
@@ -43,14 +45,15 @@ STAFF_SCOPES: Final = MappingProxyType(
         ),
         "customer_success": _ALL_READ
         | {"customers:write", "users:write", "packages:activate", "seats:write", "overrides:write", "clients:write"}
-        | {"usage:write"},
-        "auditor": _ALL_READ | {"audit:read"},
+        | {"usage:write", "members:read", "members:write"},
+        "auditor": _ALL_READ | {"audit:read", "members:read"},
     }
 )
 
 MEMBER_SCOPES: Final = MappingProxyType(
     {
-        "admin": _ALL_READ | {"packages:activate", "seats:write", "users:write", "audit:read"},
-        "viewer": _ALL_READ,
+        "admin": _ALL_READ
+        | {"packages:activate", "seats:write", "users:write", "audit:read", "members:read", "members:write"},
+        "viewer": _ALL_READ | {"members:read"},
     }
 )

@@ -37,6 +37,12 @@ class Customer(ImmutableCode):
     code = models.CharField(max_length=64, validators=[validate_code])
     name = models.CharField(max_length=200)
     serial_number = models.CharField(max_length=32, blank=True, help_text="Identifies the installation to the issuer.")
+    requires_second_step = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Its people sign in with a second step, or reach nothing.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[Any] = CustomerQuerySet.as_manager()

@@ -65,6 +65,7 @@ class EraseSerializer(serializers.Serializer[Any]):
 class ErasureSerializer(UserChangeSerializer):
     events = serializers.IntegerField(help_text="Events of the audit trail that named the person.")
     messages = serializers.IntegerField(help_text="Messages, sent or to be sent, that named the person.")
+    previews = serializers.IntegerField(help_text="Previews of changes, and lists, that named the person.")
     answers = serializers.IntegerField(help_text="Answers kept under an Idempotency-Key that named the person.")
 
 
@@ -142,7 +143,8 @@ class UserErasure(CustomerMixin, APIView):
         asked = body_of(request, EraseSerializer)
         erased = erase_user(customer=self.customer, actor=self.access.actor, user=found, dry_run=dry_run, **asked)
         told = _told(self.customer, erased.user, erased.released, erased.freed, erased.revision, dry_run)
-        return Response(told | {"events": erased.events, "messages": erased.messages, "answers": erased.answers})
+        counts = {name: getattr(erased, name) for name in ("events", "messages", "answers", "previews")}
+        return Response(told | counts)
 
 
 def _shown(customer: Customer, users: Sequence[CustomerUser]) -> Any:

@@ -11,6 +11,7 @@ class Migration(migrations.Migration):
     dependencies: ClassVar = [
         ("catalog", "0005_comments"),
         ("customers", "0007_erasure_checked"),
+        ("licensing", "0034_user_lists"),
         ("licensing", "0036_usage"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

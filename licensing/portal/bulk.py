@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -132,17 +133,18 @@ class ListPage(LoginRequiredMixin, View):
         read = meant if deed.as_listed else [_without_plans(each) for each in meant]
         entries = read_entries(listing, read, words_of(board))
         told = deeds.cleaned_data
-        preview = preview_changes(
-            customer=seen.customer,
-            actor=seen.access.actor,
-            wishes=wishes_of_entries(customer=seen.customer, entries=entries, deed=deed),
-            mode=told["mode"],
-            reason=told["reason"].replace("\0", ""),
-        )
         kept.answers = {"columns": meant, "form": told}
-        kept.preview = preview
         kept.content = listing.to_json()
-        kept.save()
+        wishes = wishes_of_entries(customer=seen.customer, entries=entries, deed=deed)
+        with transaction.atomic():  # the worker, once it hears of the preview, doesn't hold this up
+            preview = kept.preview = preview_changes(
+                customer=seen.customer,
+                actor=seen.access.actor,
+                wishes=wishes,
+                mode=told["mode"],
+                reason=told["reason"].replace("\0", ""),
+            )
+            kept.save()
         return redirect("portal:preview", seen.customer.code, preview.token)
 
     def _deeds(self, seen: Visit, board: Board, columns: list[Meaning], begun: dict[str, Any] | None) -> DeedForm:

@@ -27,7 +27,6 @@ from catalog.models import Offer
 from customers.models import Customer, CustomerUser
 from licensing.facts import DateState, full_name
 from licensing.models import (
-    ChangeSet,
     MigrationCustomer,
     Override,
     Package,
@@ -41,6 +40,7 @@ from licensing.portal.choices import Board
 from licensing.portal.gate import Visit, visit
 from licensing.portal.listing import Crowd, load_board, load_crowd
 from licensing.portal.page import Meter, Sheet
+from licensing.portal.recent import Told, recent_changes
 from licensing.recorded import SEALED, examine_many
 from licensing.seating import Inventory
 from licensing.term import Term, term_at
@@ -165,11 +165,13 @@ class CustomerOverview:
         return seat_chart(self.customer, {meter.module: meter.name for meter in self.meters}, self.at)
 
     @cached_property
-    def changes(self) -> QuerySet[ChangeSet]:
-        if not self.may_see_seats:
-            return ChangeSet.objects.none()
-        rows = ChangeSet.objects.filter(customer=self.customer).annotate(users=Count("rows"))
-        return rows.order_by("-number")[:RECENT_CHANGES]
+    def changes(self) -> list[Told]:
+        """The newest change sets, with what can be undone."""
+        return recent_changes(self.customer, self.at) if self.may_see_seats else []
+
+    @property
+    def may_undo(self) -> bool:
+        return self.visit.may("seats:write")
 
     # ── What wants attention ────────────────────────────────────────────────
     @property

@@ -200,7 +200,7 @@ class EraseUser(LoginRequiredMixin, View):
             **user_frame(found, whom),
             "told": told,
             "released": [names.get(module, module) for module in told.released],
-            "records": told.events + told.messages + told.answers,
+            "records": told.records,
             "fault": fault,
             "reason": request.POST.get("reason", ""),
             "here": "Erase",

@@ -6,6 +6,7 @@ from licensing.portal.contract import SubscriptionChange, SubscriptionPage
 from licensing.portal.explain import ExplainPage
 from licensing.portal.holders import HoldersPage
 from licensing.portal.licenses import LicensesPage
+from licensing.portal.members import InvitationPage, Invitations, Invite, MemberPage, People, RemoveMember, SecondStep
 from licensing.portal.notices import NoticesPage
 from licensing.portal.overrides import CustomerOverrides, EndOverride, GrantOverride
 from licensing.portal.overview import CustomerPage
@@ -42,6 +43,13 @@ urlpatterns = [
     path("<code:customer>/new-user/", AddUser.as_view(), name="user_new"),
     path("<code:customer>/usage/", UsagePage.as_view(), name="usage"),
     path("<code:customer>/explain/", ExplainPage.as_view(), name="explain"),
+    path("<code:customer>/people/", People.as_view(), name="people"),
+    path("<code:customer>/people/invite/", Invite.as_view(), name="invite"),
+    path("<code:customer>/people/invitations/", Invitations.as_view(), name="invitations"),
+    path("<code:customer>/people/invitations/<int:invitation>/", InvitationPage.as_view(), name="invitation"),
+    path("<code:customer>/people/second-step/", SecondStep.as_view(), name="second_step"),
+    path("<code:customer>/people/<int:member>/", MemberPage.as_view(), name="member"),
+    path("<code:customer>/people/<int:member>/remove/", RemoveMember.as_view(), name="member_remove"),
     path("<code:customer>/users/", Users.as_view(), name="users"),
     path("<code:customer>/seats/hint/", Hint.as_view(), name="hint"),
     path("<code:customer>/seats/<code:module>/", SeatsOf.as_view(), name="seats_of"),

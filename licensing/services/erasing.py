@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -20,7 +21,7 @@ from customers import audit
 from customers.actor import Actor
 from customers.models import AuditEvent, Customer, CustomerUser, IdempotencyRecord, OutboxMessage
 from licensing.errors import NotConfirmed, UserIsErased
-from licensing.models import ChangeSet
+from licensing.models import ChangePreview, ChangePreviewRow, ChangeSet, UserList
 from licensing.selectors import seats_held
 from licensing.services.change_sets import UserOutcome, known_as, write_outcomes
 from licensing.services.commit import Commit, customer_commit
@@ -35,7 +36,8 @@ PERSONAL: Final = ("name", "email", "account")
 class Erased:
     """The user under the pseudonym, what it cost (`owner.module`), and how many records named the person.
 
-    `events` of the audit trail, `messages` that were or are to be sent, `answers` kept for repetitions.
+    `events` of the audit trail, `messages` that were or are to be sent, `answers` kept for repetitions, `previews` of
+    changes and the lists that they were made of.
     """
 
     user: CustomerUser
@@ -44,7 +46,13 @@ class Erased:
     events: int
     messages: int
     answers: int
+    previews: int
     revision: int
+
+    @property
+    def records(self) -> int:
+        """How many records named the person, of whatever kind."""
+        return self.events + self.messages + self.answers + self.previews
 
 
 def erase_user(
@@ -73,10 +81,17 @@ def erase_user(
         events = _redact_trail(user, known, pseudonym)
         messages = _scrub(OutboxMessage.objects.filter(customer=customer), "payload", words)
         answers = _scrub(IdempotencyRecord.objects.filter(customer=customer), "body", words)
+        previews = _scrub_previews(user, words)
         # By the queryset: the model refuses another code, and this is the one time that it gets one.
         CustomerUser.objects.filter(pk=user.pk).update(code=pseudonym)
         user = CustomerUser.objects.select_related("customer").get(pk=user.pk)
-        told = {"seats": [list(released), []], "events": events, "messages": messages, "answers": answers}
+        told: dict[str, Any] = {
+            "seats": [list(released), []],
+            "events": events,
+            "messages": messages,
+            "answers": answers,
+        }
+        told["previews"] = previews
         audit.record(
             actor=actor,
             action="user.erased",
@@ -88,7 +103,7 @@ def erase_user(
             at=commit.at,
         )
         commit.changed()
-    return Erased(user, released, freed, events, messages, answers, commit.head.number)
+    return Erased(user, released, freed, events, messages, answers, previews, commit.head.number)
 
 
 def _leave(commit: Commit, user: CustomerUser, pseudonym: str) -> tuple[ChangeSet | None, tuple[str, ...]]:
@@ -158,14 +173,19 @@ def _words_for(user: CustomerUser, pseudonym: str) -> _Words:
     return _Words(user.code, frozenset(said["name"]), frozenset(said["email"] - {""}), pseudonym)
 
 
-def _scrub(rows: Any, field: str, words: _Words) -> int:
-    """Puts the pseudonym into the JSON of `rows` wherever it names the person; returns in how many."""
+def _mentioning(rows: Any, field: str, words: _Words) -> Any:
+    """Returns the rows whose JSON has any of the words in it, for a closer look."""
     mentions = Q()
     for word in words.searched:
         # Databases keep letters beyond ASCII as they are, or escaped.
-        mentions |= Q(as_text__contains=word) | Q(as_text__contains=json.dumps(word)[1:-1])
+        mentions |= Q(as_text__icontains=word) | Q(as_text__icontains=json.dumps(word)[1:-1])
+    return rows.annotate(as_text=Cast(field, TextField())).filter(mentions)
+
+
+def _scrub(rows: Any, field: str, words: _Words) -> int:
+    """Puts the pseudonym into the JSON of `rows` wherever it names the person; returns in how many."""
     count = 0
-    for row in rows.annotate(as_text=Cast(field, TextField())).filter(mentions).only("pk", field).iterator(BATCH):
+    for row in _mentioning(rows, field, words).only("pk", field).iterator(BATCH):
         was = getattr(row, field)
         now = _without(was, words)
         if now != was:
@@ -173,16 +193,50 @@ def _scrub(rows: Any, field: str, words: _Words) -> int:
     return count
 
 
+def _scrub_previews(user: CustomerUser, words: _Words) -> int:
+    """Likewise of previews of changes and their rows. Lists that name the person are dropped: they last for a day."""
+    previews = ChangePreview.objects.filter(customer=user.customer)
+    count = sum(_scrub(previews, field, words) for field in ("wishes", "difference"))
+    named = Q(user=user) | Q(user_code__iexact=words.code)
+    for row in ChangePreviewRow.objects.filter(named, customer=user.customer):
+        row.user_code = words.pseudonym
+        row.message, row.next_action = (_without_code(text, words) for text in (row.message, row.next_action))
+        row.blocking = _without(row.blocking | {"user": words.pseudonym} if row.blocking else {}, words)
+        row.save(update_fields=["user_code", "message", "next_action", "blocking"])
+        count += 1
+    for kept in _mentioning(UserList.objects.filter(customer=user.customer), "content", words):
+        cells = {text.strip().lower() for text in _texts(kept.content)}
+        if words.code.lower() in cells or any(_reworded(text, words) != text for text in _texts(kept.content)):
+            kept.delete()
+            count += 1
+    return count
+
+
+def _texts(told: Any) -> Iterator[str]:
+    if isinstance(told, str):
+        yield told
+    elif isinstance(told, dict | list):
+        for each in told.values() if isinstance(told, dict) else told:
+            yield from _texts(each)
+
+
+def _without_code(text: str, words: _Words) -> str:
+    """Returns a sentence about the person without their names and code."""
+    return re.sub(rf"(?<![\w.-]){re.escape(words.code)}(?![\w-])", words.pseudonym, _reworded(text, words))
+
+
 def _without(told: Any, words: _Words, key: str = "") -> Any:
     """Returns JSON without the person. A code is one only where a code of a user stands: it may be any word."""
     match told:
         case dict():
+            if "position" in told and str(told.get("user", "")).lower() == words.code.lower():
+                told = {k: v for k, v in told.items() if k not in ("create", "said")}  # what a list said of them
             # What has an address is a user, and its code is theirs.
             return {k: _without(v, words, "user" if k == "code" and "email" in told else k) for k, v in told.items()}
         case list():
             return [_without(each, words, "user" if key in _USERS else key) for each in told]
         case str():
-            if key == "user" and told.lower() == words.code.lower():
+            if key in ("user", "user_code") and told.lower() == words.code.lower():
                 return words.pseudonym
             return _reworded(told, words)
     return told

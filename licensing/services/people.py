@@ -104,6 +104,7 @@ def faults_of_new(customer: Customer, users: Sequence[Mapping[str, Any]]) -> lis
 
 def _fault(user: CustomerUser) -> Invalid | None:
     try:
+        _refuse_pseudonyms([user.code])
         _check(user, unique=False)
     except Invalid as fault:
         return fault

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, transaction
+from django.test import Client
 
 from customers import outbox
 from customers.actor import Actor
@@ -18,12 +19,15 @@ from customers.errors import Invalid
 from customers.models import Account, AuditEvent, CustomerUser, IdempotencyRecord
 from licensing.errors import NotConfirmed, UserCannotHoldSeats, UserIsErased
 from licensing.facts import Mode
+from licensing.intake import read_listing
 from licensing.models import ChangeSetRow, RevisionEntry, Seat, UserPeriod
 from licensing.services.erasing import erase_user
 from licensing.services.overrides import grant_override
 from licensing.services.people import create_user, edit_user
 from licensing.services.requests import ask_for_seats
+from licensing.services.user_lists import keep_list
 from tests.factories.customers import AccountFactory, api_with
+from tests.licensing.changing import gives, previews
 from tests.licensing.market import Market, Town, hours
 
 CODE = "kari.nordmann"
@@ -47,7 +51,19 @@ def fjordlys(town: Town) -> Town:
     text = "This affects 1 user: Kari Nordmann (kari.nordmann). Kari Øygard was her name."
     mail = {"to": ["boss@fjordlys.example"], "subject": "An end comes", "text": text}
     outbox.enqueue(topic="mail", payload=mail, customer=town.customer, at=hours(6))
+    _in_a_list(town)
     return town
+
+
+def _in_a_list(town: Town) -> None:
+    """Somebody handed in a list with her in it, and previewed a change that can't be made."""
+    rows = [["kari.nordmann", "Kari Nordmann", "kari@fjordlys.example"], ["ola", "Ola", ""]]
+    listing = read_listing("\n".join(";".join(row) for row in rows).encode())
+    keep_list(customer=town.customer, account=None, listing=listing, source="pasted", at=hours(6))
+    said = {"code": CODE, "name": "Kari Nordmann"}
+    made = {"name": "Kari Nordmann", "email": "kari@fjordlys.example"}
+    row = gives(CODE.upper(), "ten-service-premium", create=made, said=said)
+    previews(town, row, gives("ola", "ten-sales-premium"), mode="as_many", at=hours(6))
 
 
 def erased(town: Town, **how: Any) -> Any:
@@ -78,7 +94,7 @@ def test_no_table_says_any_more_who_it_was(fjordlys: Town) -> None:
 
     def traces(recorded: dict[str, str]) -> dict[str, list[str]]:
         lists = {
-            column: [trace for trace in TRACES if trace in text or escaped[trace] in text]
+            column: [t for t in TRACES if t.lower() in text.lower() or escaped[t].lower() in text.lower()]
             for column, text in recorded.items()
         }
         return {column: listed for column, listed in lists.items() if listed}
@@ -87,10 +103,11 @@ def test_no_table_says_any_more_who_it_was(fjordlys: Town) -> None:
         *("customers_customeruser.name", "customers_customeruser.code", "customers_customeruser.email"),
         *("customers_auditevent.changes", "customers_auditevent.object_code"),
         *("customers_outboxmessage.payload", "customers_idempotencyrecord.body"),
+        *("licensing_changepreview.wishes", "licensing_userlist.content"),
     }
     told = erased(fjordlys)
     assert traces(everything_recorded()) == {}
-    assert (told.events, told.messages, told.answers) == (5, 1, 1)
+    assert (told.events, told.messages, told.answers, told.previews) == (5, 1, 1, 3)
 
 
 def test_history_keeps_its_shape(fjordlys: Town) -> None:
@@ -248,3 +265,13 @@ def test_what_is_redacted_stays_redacted(fjordlys: Town) -> None:
         AuditEvent.objects.filter(object_code__contains="/erased-", object_type="seats").update(
             object_code="fjordlys/erased-2"
         )
+
+
+def test_in_the_admin_an_erased_user_can_only_be_read(fjordlys: Town, root: Account) -> None:
+    user = erased(fjordlys).user
+    client = Client()
+    client.force_login(root, backend="django.contrib.auth.backends.ModelBackend")
+    page = f"/admin/customers/customeruser/{user.pk}/change/"
+    assert 'name="email"' not in client.get(page).text
+    assert client.post(page, {"name": "Kari Nordmann"}).status_code == 403
+    assert client.get("/admin/customers/customeruser/?erased_at__isempty=0").context["cl"].result_count == 1

@@ -90,10 +90,10 @@ def test_what_does_not_exist_is_not_there(cara: Client) -> None:
 # ── The customer's page ─────────────────────────────────────────────────────
 def test_it_tells_contract_seats_and_changes(kari: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     kari.get(HOME)
-    with django_assert_num_queries(21):
+    with django_assert_num_queries(23):
         # session, account, roles, memberships; customer; packages and their rows; board (rows, solutions); seats used
         # (3); open requests; coming moves; overrides that end; subscription, items; counts of users; chart (2);
-        # change sets
+        # change sets, what undid them, and how many users each changed
         page = kari.get(HOME)
     assert {meter.name: meter.left for meter in page.context["page"].meters}["Ten Sales Premium"] == "1 left"
     assert "annually" in page.text

@@ -33,8 +33,8 @@ from catalog.services import (
 )
 from customers.actor import Actor
 from customers.errors import Refusal
-from customers.models import Account, AuditEvent, Membership
-from customers.services import accounts, keys, members
+from customers.models import Account, AuditEvent, Invitation, Membership
+from customers.services import accounts, invitations, keys, members
 from customers.services import customers as customer_rows
 from licensing.facts import Mode
 from licensing.models import Migration, OwnerPlan, Package
@@ -245,6 +245,12 @@ def _membership(w: World) -> Membership:
     )
 
 
+def _invitation(w: World) -> Invitation:
+    return invitations.invite(
+        customer=w.town.customer, email="kari@tindra.example", role="viewer", link=str, actor=Actor(), at=hours(2)
+    )
+
+
 def _renamed(w: World) -> Any:
     feature = Feature.objects.get(code="quotes")
     feature.name = "Offers"
@@ -411,6 +417,22 @@ ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
     "customers.services.members.remove_member": (
         lambda w: members.remove_member(membership=_membership(w), **w.who),
         *("member.removed", "kari@planarium.example", "role"),
+    ),
+    "customers.services.customers.require_second_step": (
+        lambda w: w.at_town(customer_rows.require_second_step, is_required=True),
+        *("customer.second_step_required", "tindra", "requires_second_step"),
+    ),
+    "customers.services.invitations.invite": (
+        lambda w: w.at_town(invitations.invite, email="kari@tindra.example", role="admin", link=str),
+        *("invitation.sent", "kari@tindra.example", "role"),
+    ),
+    "customers.services.invitations.resend_invitation": (
+        lambda w: invitations.resend_invitation(invitation=_invitation(w), link=str, **w.who),
+        *("invitation.sent_again", "kari@tindra.example", "expires_at"),
+    ),
+    "customers.services.invitations.withdraw_invitation": (
+        lambda w: invitations.withdraw_invitation(invitation=_invitation(w), **w.who),
+        *("invitation.withdrawn", "kari@tindra.example", "role"),
     ),
     "licensing.services.onboarding.create_customer": (
         lambda w: onboarding.create_customer(code="havbris", name="Havbris AS", **w.who),
