@@ -237,6 +237,11 @@ def test_each_step_leads_to_the_answer_of_that_instant(kari: Client, fjordlys: T
     (quotes,) = [told for turns in step.turns for told in turns.told if told.name == "Quotes"]
     told = kari.get(quotes.address).context["inquiry"].explained
     assert (told.user.code, told.code, told.at, told.access) == ("ola", "quotes", hours(2), "edit")
+    assert step.events[0].happening.change_set == 1
+    for page in (TIMELINE, quotes.address):
+        assert 'href="/portal/fjordlys/changes/1/">Change set 1</a>' in kari.get(page).text
+    pia = visitor(roles=["product_manager"])
+    assert "/changes/1/" not in pia.get(quotes.address).text, "nobody's seats are for her"
     assert kari.get(step.address).context["inquiry"].at == hours(2)
 
 
