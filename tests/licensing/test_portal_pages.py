@@ -97,7 +97,8 @@ def test_it_tells_contract_seats_and_changes(kari: Client, django_assert_num_que
         page = kari.get(HOME)
     assert {meter.name: meter.left for meter in page.context["page"].meters}["Ten Sales Premium"] == "1 left"
     assert "annually" in page.text
-    assert "changed 1 user: First team" in page.text
+    assert [(told.change.reason, told.users) for told in page.context["page"].changes] == [("First team", 1)]
+    assert "1 user</a>: First team" in page.text
 
 
 def test_what_wants_attention(kari: Client, fjordlys: Town) -> None:
