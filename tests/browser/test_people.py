@@ -178,7 +178,7 @@ def test_sessions_are_listed_and_ended(
 
 def test_pages_that_are_dead_ends_are_readable(
     page: Page, kari: Account, everybody_reads: Read, settings: Any, complaints: list[str]
-) -> None:s
+) -> None:
     settings.ACCOUNT_RATE_LIMITS = {"login_failed": "1/m/ip"}
     sign_in_by_keyboard(page, "a guess")
     expect(page.get_by_role("alert")).to_be_visible()
