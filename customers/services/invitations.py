@@ -124,7 +124,7 @@ def resend_invitation(*, actor: Actor, invitation: Invitation, link: Link, at: d
     recorded.token_digest, recorded.sent_at, recorded.expires_at = digest_of(token), at, at + VALID_FOR
     recorded.save(update_fields=["token_digest", "sent_at", "expires_at"])
     _send(recorded, token, link, at)
-    expires = [was.isoformat(), recorded.expires_at.isoformat()]
+    expires: list[str | None] = [was.isoformat(), recorded.expires_at.isoformat()]
     _record(actor, recorded, "invitation.sent_again", at, expires_at=expires)
     return recorded
 

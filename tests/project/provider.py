@@ -61,7 +61,7 @@ class Provider:
         return {"access_token": "a token", "token_type": "Bearer", "id_token": signed}
 
     def keys(self) -> dict[str, Any]:
-        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
+        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))  # type: ignore[no-untyped-call] # PyJWT’s
         return {"keys": [{**public, "kid": "one", "use": "sig", "alg": "RS256"}]}
 
 
