@@ -1,6 +1,17 @@
 from django.urls import path
 
-from licensing.api import activation, contracts, entitlements, licenses, moving, overrides, packages, seats, users
+from licensing.api import (
+    activation,
+    contracts,
+    entitlements,
+    licenses,
+    members,
+    moving,
+    overrides,
+    packages,
+    seats,
+    users,
+)
 
 _CUSTOMER = "customers/<code:customer>/"
 _USER = f"{_CUSTOMER}users/<code:user>/"
@@ -36,6 +47,15 @@ urlpatterns = [
     path(f"{_CUSTOMER}overrides/", overrides.OverrideList.as_view(), name="override-list"),
     path(f"{_CUSTOMER}overrides/<int:override>/", overrides.OverrideDetail.as_view(), name="override-detail"),
     path(f"{_CUSTOMER}licenses/", licenses.LicenseList.as_view(), name="license-list"),
+    path(f"{_CUSTOMER}members/", members.MemberList.as_view(), name="member-list"),
+    path(f"{_CUSTOMER}members/<int:member>/", members.MemberDetail.as_view(), name="member-detail"),
+    path(f"{_CUSTOMER}invitations/", members.InvitationList.as_view(), name="invitation-list"),
+    path(f"{_CUSTOMER}invitations/<int:invitation>/", members.InvitationDetail.as_view(), name="invitation-detail"),
+    path(
+        f"{_CUSTOMER}invitations/<int:invitation>/resend/",
+        members.InvitationResend.as_view(),
+        name="invitation-resend",
+    ),
     path("migrations/", moving.MigrationList.as_view(), name="migration-list"),
     path("migrations/<int:migration>/", moving.MigrationDetail.as_view(), name="migration-detail"),
     path("migrations/<int:migration>/customers/", moving.MigrationCustomerList.as_view(), name="migration-customers"),
