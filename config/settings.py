@@ -293,7 +293,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {"PackageStateEnum": "licensing.models.Package.State"},
+    "ENUM_NAME_OVERRIDES": {
+        "PackageStateEnum": "licensing.models.Package.State",
+        "MemberRoleEnum": "customers.models.Membership.Role",
+    },
     "COMPONENT_SPLIT_REQUEST": True,
     "PATH_CONVERTER_OVERRIDES": {"code": str},
 }
