@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.core.validators import validate_email
 from django.db import transaction
 from django.template.loader import render_to_string
 
@@ -84,6 +85,7 @@ def invite(*, actor: Actor, customer: Customer, email: str, role: str, link: Lin
     has an account elsewhere makes no difference.
     """
     email = email.strip()
+    validate_email(email)  # before anybody is asked for it
     Customer.objects.select_for_update().get(pk=customer.pk)
     member = Membership.objects.of(customer).filter(account__email__iexact=email).select_related("account").first()
     if member is not None:
