@@ -7,7 +7,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -80,7 +80,7 @@ def open_provider() -> Iterator[Provider]:
                 self.send_header("Location", provider.authorize(asked))
                 self.end_headers()
                 return
-            known = {
+            known: dict[str, Callable[[], dict[str, Any]]] = {
                 "/.well-known/openid-configuration": provider.configuration,
                 "/keys": provider.keys,
                 "/userinfo": lambda: provider.person,
