@@ -48,6 +48,8 @@ KEY_USE_WRITTEN_EVERY_SECONDS = env.float("KEY_USE_WRITTEN_EVERY_SECONDS", 0 if 
 WORKER_STEPS = {
     "licensing.services.sweeping.sweep": 10,
     "licensing.services.noticing.send_notices": 3600,
+    "licensing.services.user_lists.prune_lists": 300,
+    "licensing.services.bulk.prune_previews": 3600,
 }
 
 # What delivers which topic of the outbox.
@@ -55,9 +57,12 @@ OUTBOX_HANDLERS = {
     "mail": "customers.outbox.send_mail",
     "impact": "licensing.services.impacting.deliver_impact",
     "migration": "licensing.services.moving.deliver_migration",
+    "change_sets": "licensing.services.bulk_worker.deliver_changes",
 }
 # How many entitlement sets (immutable, about 10 kB each) one worker keeps in memory.
 SET_MEMORY_ENTRIES = env.int("SET_MEMORY_ENTRIES", 4096)
+# On SQLite: where a long change of seats tells how far it is, for the server and the worker to share.
+PROGRESS_DIR = env.path("PROGRESS_DIR", BASE_DIR / "var" / "progress")
 
 # ── Applications ────────────────────────────────────────────────────────────
 INSTALLED_APPS = [
@@ -296,6 +301,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "PackageStateEnum": "licensing.models.Package.State",
         "MemberRoleEnum": "customers.models.Membership.Role",
+        "UsageStateEnum": "licensing.usage.UsageState",
     },
     "COMPONENT_SPLIT_REQUEST": True,
     "PATH_CONVERTER_OVERRIDES": {"code": str},

@@ -22,6 +22,7 @@ from licensing.portal.figures import FiguresPage
 from licensing.portal.impact import ImpactAtCustomer, ImpactByCustomer, ImpactByFeature, ImpactProblems, ImpactReports
 from licensing.portal.overrides import AllOverrides
 from licensing.portal.searching import Search
+from licensing.portal.seat_requests import AllRequests
 from licensing.portal.workbench import Workbench
 
 urlpatterns = [
@@ -42,6 +43,7 @@ urlpatterns = [
     path("impact/<int:report>/problems/", ImpactProblems.as_view(), name="impact_problems"),
     path("migrations/", include("licensing.portal.migration_urls")),
     path("overrides/", AllOverrides.as_view(), name="overrides"),
+    path("requests/", AllRequests.as_view(), name="requests"),
     path("search/", Search.as_view(), name="search"),
     path("plans/", PlanComparison.as_view(), name="plans"),
     path("styleguide/", styleguide, name="styleguide"),

@@ -14,7 +14,7 @@ from django.utils import timezone
 from customers.letters import seal
 from customers.outbox import enqueue
 from customers.second_step import must_keep
-from customers.services.accounts import record_own_change
+from customers.services.accounts import note_seen, record_own_change
 from customers.services.sessions import end_sessions
 
 _WRONG_LOGIN: Final = "This e-mail address and password are not correct together. Check both, or reset the password."
@@ -33,6 +33,11 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: Any) -> bool:
         return False
+
+    def post_login(self, request: Any, user: Any, **kwargs: Any) -> Any:
+        """Whoever signs in was seen, at every customer that knows the account as one of its users (U-16)."""
+        note_seen(account=user, at=timezone.now())
+        return super().post_login(request, user, **kwargs)
 
     def validation_error(self, code: str, *args: Any) -> Any:
         """Too many attempts are answered in one way, wherever they were made: by the page that says so, with a 429."""

@@ -11,7 +11,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("customers", "0005_audit"),
+        ("customers", "0007_erasure_checked"),
     ]
 
     operations: ClassVar = [

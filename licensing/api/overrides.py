@@ -21,7 +21,7 @@ from customers.models import Customer
 from licensing.api.bodies import body_of
 from licensing.api.contract_serializers import EffectSerializer
 from licensing.api.filters import OverrideFilter
-from licensing.api.seats import DRY_RUN, KEY
+from licensing.api.parameters import DRY_RUN, KEY
 from licensing.api.users import get_user
 from licensing.facts import Mode
 from licensing.models import CustomerRevision, Override

@@ -25,7 +25,7 @@ from customers.api.params import bad_parameter, flag, refuse_unknown
 from customers.errors import NotFound
 from customers.idempotency import idempotent
 from licensing.api.filters import PackageFilter
-from licensing.api.seats import DRY_RUN, KEY
+from licensing.api.parameters import DRY_RUN, KEY
 from licensing.models import Package
 from licensing.recorded import SEALED, document_of, examine_many, seal_of
 from licensing.services.importing import Imported, import_package

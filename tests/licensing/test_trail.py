@@ -41,6 +41,7 @@ from licensing.models import Migration, OwnerPlan, Package
 from licensing.recorded import SEALED
 from licensing.services import (
     activation,
+    erasing,
     importing,
     migrating,
     moving,
@@ -48,6 +49,7 @@ from licensing.services import (
     overrides,
     people,
     removing,
+    requests,
     sealing,
     seats,
     subscriptions,
@@ -265,6 +267,18 @@ def _cells(w: World) -> Any:
     return cells.save_cells(columns=[cells.ColumnEdit("chat", w.draft.pk, True, [edit])], **w.who)
 
 
+def _erased(w: World) -> Any:
+    return erasing.erase_user(customer=(t := w.town).customer, user=t.users["ola"], confirm="ola", **w.who)
+
+
+def _request(w: World, act: Callable[..., Any] | None = None, **how: Any) -> Any:
+    """Asks for seats (or, with an `act`, asked before does that with the request)."""
+    town = w.town
+    who: dict[str, Any] = {"actor": Actor(), "at": hours(7)} if act else w.who
+    asked = requests.ask_for_seats(customer=town.customer, module="ten-sales-premium", quantity=2, **who)
+    return act(customer=town.customer, request=asked, **w.who, **how) if act else asked
+
+
 # Service → what is done with it, and the event that tells: action, object (nothing: whatever its number), what it says.
 ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
     "catalog.services.drafting.draft_from": (
@@ -437,6 +451,20 @@ ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
     "licensing.services.people.edit_user": (
         lambda w: people.edit_user(customer=(t := w.town).customer, user=t.users["ola"], name="Ola II", **w.who),
         *("user.edited", "tindra/ola", "name"),
+    ),
+    "licensing.services.erasing.erase_user": (_erased, *("user.erased", "", "events")),
+    "licensing.services.requests.ask_for_seats": (_request, *("seats.requested", "", "quantity")),
+    "licensing.services.requests.withdraw_request": (
+        lambda w: _request(w, requests.withdraw_request),
+        *("seats.request_withdrawn", "", "state"),
+    ),
+    "licensing.services.requests.decline_request": (
+        lambda w: _request(w, requests.decline_request, reason="Not this year"),
+        *("seats.request_declined", "", "state"),
+    ),
+    "licensing.services.requests.grant_request": (
+        lambda w: _request(w, requests.grant_request),
+        *("seats.request_granted", "", "state"),
     ),
     "licensing.services.seats.change_seats": (
         lambda w: w.at_town(seats.change_seats, wishes=[seats.UserWish("ola", ("ten-sales-premium",))], reason="New"),

@@ -9,8 +9,10 @@ from typing import Any, Final
 from django.urls import URLResolver, get_resolver
 
 from catalog.models import Feature
+from customers.actor import SYSTEM
 from customers.models import Customer, Invitation, Membership
 from licensing.models import Migration, Override
+from licensing.services.requests import ask_for_seats
 from tests.factories.customers import AccountFactory
 from tests.licensing.market import Market, Town, hours
 from tests.licensing.partners import Partner
@@ -29,6 +31,8 @@ WORLD: Final = {
     "override": "4712",
     "member": "4713",
     "invitation": "4714",
+    "seat-requests": "1",  # its number, once the world is there
+    "reservation": "00000000-0000-4000-8000-000000000000",  # of nobody
     "associate_id": "",  # Ola's, once the world is there
     "catalog/solutions": "sales",
     "catalog/features": "quotes",
@@ -46,6 +50,8 @@ def open_world() -> Customer:
     town.gives("ola", "ten-sales-premium", at=hours(2))
     Partner().issues_to(town, at=hours(3))
     WORLD["associate_id"] = str(town.users["ola"].pk)
+    asked = ask_for_seats(customer=town.customer, actor=SYSTEM, module="ten-sales-premium", quantity=2, at=hours(4))
+    WORLD["seat-requests"] = str(asked.pk)
     target = market.sales_premium.versions.get()
     Migration.objects.create(
         pk=WORLD["migration"], offer=target.offer, target=target, reason="Newer", proposed_at=hours(3)
@@ -81,7 +87,12 @@ def root_of(route: str) -> str:
 
 def address_of(route: str) -> str:
     folder = route.rpartition("/{code}/")[0]
-    return root_of(route) + re.sub(r"\{(\w+)\}", lambda name: WORLD[folder if name[1] == "code" else name[1]], route)
+
+    def value(name: re.Match[str]) -> str:
+        of_a_request = name[1] == "number" and "seat-requests/" in route
+        return WORLD["seat-requests" if of_a_request else folder if name[1] == "code" else name[1]]
+
+    return root_of(route) + re.sub(r"\{(\w+)\}", value, route)
 
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")

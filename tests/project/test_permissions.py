@@ -66,6 +66,8 @@ _UNBOUND: Final = dict.fromkeys(
 )
 _SOMEBODY: Final = (*_UNBOUND, "admin", "viewer", "key_bound_to_the_customer", *_OF_A_CUSTOMER)
 _SEATS: Final = _OF_A_CUSTOMER | {"product_manager": 403, "publisher": 403}
+_PEOPLE: Final = _SEATS | {"auditor": 403, "viewer": 403}
+_READERS: Final = (*_TRUSTED, "auditor", "admin", "viewer")
 _NOT_THEIRS_TO_WRITE: Final = dict.fromkeys(("product_manager", "publisher", "auditor", "admin", "viewer"), 403)
 
 TABLE: Final[Mapping[str, Mapping[str, int]]] = {
@@ -89,7 +91,16 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "GET customers/": row(),
     "GET customers/{customer}/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/": row(**_OF_A_CUSTOMER),
+    "POST customers/{customer}/users/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
     "GET customers/{customer}/users/{user}/": row(**_OF_A_CUSTOMER),
+    "PATCH customers/{customer}/users/{user}/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
+    "POST customers/{customer}/users/{user}/erase/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
+    "GET customers/{customer}/seat-requests/": row(**_SEATS),
+    "POST customers/{customer}/seat-requests/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
+    "GET customers/{customer}/seat-requests/{number}/": row(**_SEATS),
+    "DELETE customers/{customer}/seat-requests/{number}/": row(**_PEOPLE),
+    # Who asks for seats is not who sells them.
+    "POST customers/{customer}/seat-requests/{number}/answer/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 400)),
     "GET customers/{customer}/licenses/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/packages/": row(**_OF_A_CUSTOMER),
     # Without a file in the body, whoever may send one is told so.
@@ -137,6 +148,23 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     ),
     "DELETE customers/{customer}/invitations/{invitation}/": row(**_SEATS, auditor=403, viewer=403),
     "POST customers/{customer}/invitations/{invitation}/resend/": row(**_SEATS, auditor=403, viewer=403),
+    # Nothing is counted of "quotes", a switch, and nobody has the reservation.
+    **{
+        f"{method} customers/{{customer}}/{of}usage/{{feature}}/{act}": row(**usual)
+        for of in ("", "users/{user}/")
+        for method, act, usual in (
+            ("GET", "", _SEATS | dict.fromkeys(_READERS, 409)),
+            ("PUT", "", _CONTRACT | dict.fromkeys(_TRUSTED, 409)),
+            ("POST", "", _CONTRACT | dict.fromkeys(_TRUSTED, 409)),
+            ("POST", "reserve/", _CONTRACT | dict.fromkeys(_TRUSTED, 409)),
+        )
+    },
+    "GET customers/{customer}/usage/": row(**_SEATS),
+    "GET customers/{customer}/users/{user}/usage/": row(**_SEATS),
+    "DELETE customers/{customer}/usage/reservations/{reservation}/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 404)),
+    "POST customers/{customer}/usage/reservations/{reservation}/confirm/": row(
+        **_CONTRACT, **dict.fromkeys(_TRUSTED, 404)
+    ),
     # These name no customer: they are for callers who are bound to one, and for whoever is somebody's user.
     "GET superoffice/api/v1/License": row(**_UNBOUND),
     "GET superoffice/api/v1/License/User/{associate_id}": row(**_UNBOUND, **_OF_A_CUSTOMER),

@@ -40,10 +40,21 @@ def root_client(db: Any, root: Account) -> Client:
         "/portal/fjordlys/",
         "/portal/fjordlys/subscription/",
         "/portal/fjordlys/overrides/",
+        "/portal/fjordlys/usage/",
         "/portal/fjordlys/overrides/new/?feature=quotes",
         "/overrides/",
         "/portal/fjordlys/users/",
         "/portal/fjordlys/users/ola/",
+        "/portal/fjordlys/users/ola/timeline/",
+        "/portal/fjordlys/explain/?user=ola&feature=quotes",
+        "/portal/fjordlys/licenses/",
+        "/portal/fjordlys/users/ola/plans/",
+        "/portal/fjordlys/users/ola/erase/",
+        "/portal/fjordlys/new-user/",
+        "/portal/fjordlys/requests/new/",
+        "/requests/",
+        "/portal/fjordlys/bulk/",
+        "/portal/fjordlys/changes/",
         "/figures/",
         "/audit/",
         "/catalog/",
@@ -81,7 +92,10 @@ def test_pages_load_every_style_and_script_there_is(root_client: Client) -> None
     static = Path(__file__).resolve().parents[2] / "static"
     ours = {str(path.relative_to(static)) for path in static.glob("*/*") if path.suffix in {".css", ".js"}}
     pages = ["/portal/fjordlys/", "/portal/fjordlys/subscription/", "/portal/fjordlys/users/", "/plans/"]
-    pages += ["/catalog/matrix/", "/styleguide/"]
+    pages += ["/catalog/matrix/", "/styleguide/", "/portal/fjordlys/explain/", "/portal/fjordlys/licenses/"]
+    pages += ["/portal/fjordlys/usage/"]
+    pages += ["/portal/fjordlys/users/ola/"]
+    pages += ["/portal/fjordlys/bulk/"]
     pages += ["/catalog/compatibility/", "/catalog/files/", "/audit/", "/admin/catalog/feature/add/"]
     pages += ["/admin/catalog/plan/", "/admin/catalog/version/compare/sales-premium/"]
     page_of_passkeys(root_client)
