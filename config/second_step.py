@@ -47,7 +47,7 @@ class SecondStepFirst:
         return user.is_authenticated and user.is_active and access_of(request).lacks_second_step
 
 
-class Authenticate(AuthenticateView):
+class Authenticate(AuthenticateView):  # type: ignore[misc] # allauth has no types
     """allauth's page, which offers what the account has: an app, passkeys, or both."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class Authenticate(AuthenticateView):
         return told | {"has_app": "totp" in types, "has_passkey": "webauthn" in types}
 
 
-class RemovePasskey(RemoveWebAuthnView):
+class RemovePasskey(RemoveWebAuthnView):  # type: ignore[misc] # likewise
     """allauth's page, which doesn't ask whether the passkey has to stay."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

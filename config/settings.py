@@ -188,7 +188,7 @@ SESSION_USE_WRITTEN_EVERY_SECONDS = env.int("SESSION_USE_WRITTEN_EVERY_SECONDS",
 # One provider to sign in with besides, by OpenID Connect; without an issuer there is none.
 OIDC_ISSUER = env.str("OIDC_ISSUER", "")
 OIDC_NAME = env.str("OIDC_NAME", "your company’s sign-in")
-OIDC_ORIGINS = env.list("OIDC_ORIGINS", [])
+OIDC_ORIGINS: list[str] = env.list("OIDC_ORIGINS", [])
 SOCIALACCOUNT_ADAPTER = "customers.oidc.ProviderAdapter"
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
@@ -300,6 +300,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "PackageStateEnum": "licensing.models.Package.State",
+        "MemberRoleEnum": "customers.models.Membership.Role",
         "UsageStateEnum": "licensing.usage.UsageState",
     },
     "COMPONENT_SPLIT_REQUEST": True,

@@ -43,12 +43,12 @@ class AccountAdapter(DefaultAccountAdapter):
         """Too many attempts are answered in one way, wherever they were made: by the page that says so, with a 429."""
         if code == "too_many_login_attempts":
             raise ImmediateHttpResponse(respond_429(current.request))
-        return super().validation_error(code, *args)  # type: ignore[no-untyped-call]
+        return super().validation_error(code, *args)
 
     def get_client_ip(self, request: Any) -> str:
         """Returns the address that limits count by; whoever came past the proxy counts by their own."""
         try:
-            return super().get_client_ip(request)
+            return str(super().get_client_ip(request))
         except (ImproperlyConfigured, PermissionDenied):
             return str(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104 - it is no address to listen on
 

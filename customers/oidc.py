@@ -17,7 +17,7 @@ NO_ACCOUNT: Final = "You are signed in there, but no account here can be opened 
 _YES: Final = (True, "true")
 
 
-class ProviderAdapter(DefaultSocialAccountAdapter):
+class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc] # allauth has no types
     def list_apps(self, request: Any, provider: Any = None, client_id: Any = None) -> list[Any]:
         """Returns the provider of the settings; the table that allauth would look into as well stays empty."""
         apps = _build_apps_from_settings(provider=provider, client_id=client_id)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.core.validators import validate_email
 from django.db import transaction
 from django.template.loader import render_to_string
 
@@ -84,6 +85,7 @@ def invite(*, actor: Actor, customer: Customer, email: str, role: str, link: Lin
     has an account elsewhere makes no difference.
     """
     email = email.strip()
+    validate_email(email)  # before anybody is asked for it
     Customer.objects.select_for_update().get(pk=customer.pk)
     member = Membership.objects.of(customer).filter(account__email__iexact=email).select_related("account").first()
     if member is not None:
@@ -124,7 +126,7 @@ def resend_invitation(*, actor: Actor, invitation: Invitation, link: Link, at: d
     recorded.token_digest, recorded.sent_at, recorded.expires_at = digest_of(token), at, at + VALID_FOR
     recorded.save(update_fields=["token_digest", "sent_at", "expires_at"])
     _send(recorded, token, link, at)
-    expires = [was.isoformat(), recorded.expires_at.isoformat()]
+    expires: list[str | None] = [was.isoformat(), recorded.expires_at.isoformat()]
     _record(actor, recorded, "invitation.sent_again", at, expires_at=expires)
     return recorded
 

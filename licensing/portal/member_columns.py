@@ -42,7 +42,7 @@ def member_columns(visitor: Account | None, *, may_edit: bool, is_csv: bool) -> 
     if may_edit:
         columns.append(Column("step", "Second step", lambda row: row.has_second_step, _step))
     if may_edit and not is_csv:
-        columns.append(Column("change", "", lambda row: "", _change))
+        columns.append(Column("change", "Change", lambda row: "", _change))
     return columns
 
 
@@ -72,7 +72,7 @@ def invitation_columns(customer: Customer, at: datetime, *, may_edit: bool) -> l
         ),
         Column("state", "State", state, badge),
     ]
-    return [*columns, Column("manage", "", lambda row: "", manage)] if may_edit else columns
+    return [*columns, Column("manage", "Manage", lambda row: "", manage)] if may_edit else columns
 
 
 def _named(visitor: Account | None) -> Any:

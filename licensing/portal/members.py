@@ -87,7 +87,7 @@ class Invitations(LoginRequiredMixin, View):
 def _listed(request: HttpRequest, found: Visit, table: Table, filters: Filters, *, what: str) -> HttpResponseBase:
     if table.wants_csv:
         return table.csv()
-    context = {"table": table, "search": filters, "what": what, "may_edit": found.may(WRITES)}
+    context: dict[str, Any] = {"table": table, "search": filters, "what": what, "may_edit": found.may(WRITES)}
     return table.remember(_page(request, found, "people", crumbs=found.crumbs, here="People", **context))
 
 
@@ -241,7 +241,12 @@ def _is_own(found: Visit, member: Membership) -> bool:
 def _member_page(
     request: HttpRequest, found: Visit, row: Membership, form: RoleForm, status: int = 200
 ) -> HttpResponse:
-    context = {"member": row, "form": form, "is_own": _is_own(found, row), "here": row.account.get_full_name()}
+    context: dict[str, Any] = {
+        "member": row,
+        "form": form,
+        "is_own": _is_own(found, row),
+        "here": row.account.get_full_name(),
+    }
     return _page(request, found, "member", status=status, **context)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
@@ -15,12 +14,11 @@ from playwright.sync_api import Page, expect
 
 from customers.models import Account, Membership
 from customers.outbox import deliver_due
+from tests.browser.conftest import Read
 from tests.factories.customers import AccountFactory, MembershipFactory
 from tests.licensing.market import Town
 
 PASSWORD = "lighthouse in the fog"
-NARROW, WIDE = 390, 1360
-Read = Callable[[Page], None]
 
 
 @pytest.fixture
@@ -30,22 +28,6 @@ def kari(transactional_db: None) -> Account:
     account.save()
     MembershipFactory(customer=Town(people=()).customer, account=account, role=Membership.Role.ADMIN)
     return account
-
-
-@pytest.fixture
-def everybody_reads(axe: Callable[[Page], None]) -> Read:
-    """Returns a function that looks at the page in both schemes and both widths."""
-
-    def read(page: Page) -> None:
-        schemes: tuple[Any, ...] = ("light", "dark")
-        for scheme in schemes:
-            for width in (WIDE, NARROW):
-                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-                page.set_viewport_size({"width": width, "height": 850})
-                axe(page)
-                assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
-
-    return read
 
 
 def code_of(secret: str) -> str:

@@ -10,9 +10,10 @@ from django.urls import URLResolver, get_resolver
 
 from catalog.models import Feature
 from customers.actor import SYSTEM
-from customers.models import Customer
+from customers.models import Customer, Invitation, Membership
 from licensing.models import Migration, Override
 from licensing.services.requests import ask_for_seats
+from tests.factories.customers import AccountFactory
 from tests.licensing.market import Market, Town, hours
 from tests.licensing.partners import Partner
 
@@ -28,6 +29,8 @@ WORLD: Final = {
     "owner": "ACME",
     "migration": "4711",
     "override": "4712",
+    "member": "4713",
+    "invitation": "4714",
     "seat-requests": "1",  # its number, once the world is there
     "reservation": "00000000-0000-4000-8000-000000000000",  # of nobody
     "associate_id": "",  # Ola's, once the world is there
@@ -63,6 +66,17 @@ def open_world() -> Customer:
         starts_at=hours(1_000_000),
         created_by="Cara",
         created_at=hours(3),
+    )
+    account = AccountFactory(name="Ida Iversen")
+    Membership.objects.create(pk=WORLD["member"], customer=town.customer, account=account, role="viewer")
+    Invitation.objects.create(
+        pk=WORLD["invitation"],
+        customer=town.customer,
+        email="ada@fjordlys.example",
+        role="viewer",
+        inviter="Kari",
+        token_digest="0" * 64,
+        expires_at=hours(1_000_000),
     )
     return town.customer
 

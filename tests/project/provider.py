@@ -7,7 +7,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+_rsa: Any = jwt.algorithms.RSAAlgorithm  # which has no types
 CLIENT, SECRET = "planarium", "between us"
 
 
@@ -61,7 +62,7 @@ class Provider:
         return {"access_token": "a token", "token_type": "Bearer", "id_token": signed}
 
     def keys(self) -> dict[str, Any]:
-        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
+        public = json.loads(_rsa.to_jwk(self.key.public_key()))
         return {"keys": [{**public, "kid": "one", "use": "sig", "alg": "RS256"}]}
 
 
@@ -79,7 +80,7 @@ def open_provider() -> Iterator[Provider]:
                 self.send_header("Location", provider.authorize(asked))
                 self.end_headers()
                 return
-            known = {
+            known: dict[str, Callable[[], dict[str, Any]]] = {
                 "/.well-known/openid-configuration": provider.configuration,
                 "/keys": provider.keys,
                 "/userinfo": lambda: provider.person,

@@ -137,6 +137,17 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "POST customers/{customer}/overrides/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 400)),
     "GET customers/{customer}/overrides/{override}/": row(**_OF_A_CUSTOMER),
     "DELETE customers/{customer}/overrides/{override}/": row(**_CONTRACT),
+    "GET customers/{customer}/members/": row(**_SEATS),
+    "PATCH customers/{customer}/members/{member}/": row(
+        **_SEATS, auditor=403, viewer=403, admin=400, **dict.fromkeys(_TRUSTED, 400)
+    ),
+    "DELETE customers/{customer}/members/{member}/": row(**_SEATS, auditor=403, viewer=403),
+    "GET customers/{customer}/invitations/": row(**_SEATS),
+    "POST customers/{customer}/invitations/": row(
+        **_SEATS, auditor=403, viewer=403, admin=400, **dict.fromkeys(_TRUSTED, 400)
+    ),
+    "DELETE customers/{customer}/invitations/{invitation}/": row(**_SEATS, auditor=403, viewer=403),
+    "POST customers/{customer}/invitations/{invitation}/resend/": row(**_SEATS, auditor=403, viewer=403),
     # Nothing is counted of "quotes", a switch, and nobody has the reservation.
     **{
         f"{method} customers/{{customer}}/{of}usage/{{feature}}/{act}": row(**usual)
