@@ -7,14 +7,24 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django_filters import FilterSet
-from django_filters.rest_framework import CharFilter, ChoiceFilter
+from django_filters.rest_framework import CharFilter, ChoiceFilter, IsoDateTimeFilter
 
 from catalog.models import Offer
 from customers.api.filters import YesNoFilter
 from customers.errors import Invalid
 from customers.models import CustomerUser
 from licensing.facts import Mode
-from licensing.models import Migration, MigrationCustomer, ModuleLicense, Override, Package, Seat, UserPeriod
+from licensing.models import (
+    ChangePreviewRow,
+    ChangeSet,
+    Migration,
+    MigrationCustomer,
+    ModuleLicense,
+    Override,
+    Package,
+    Seat,
+    UserPeriod,
+)
 
 
 class UserFilter(FilterSet):
@@ -119,4 +129,25 @@ class MigrationCustomerFilter(FilterSet):
 
     class Meta:
         model = MigrationCustomer
+        fields: tuple[str, ...] = ()
+
+
+class ChangeSetFilter(FilterSet):
+    user = CharFilter(field_name="rows__user__code", lookup_expr="iexact", label="The code of a user it changed.")
+    actor = CharFilter(lookup_expr="icontains", label="Part of the name of who did it.")
+    since = IsoDateTimeFilter(field_name="at", lookup_expr="gte", label="Made then or later.")
+    until = IsoDateTimeFilter(field_name="at", lookup_expr="lt", label="Made before then.")
+
+    class Meta:
+        model = ChangeSet
+        fields: tuple[str, ...] = ()
+
+
+class PreviewRowFilter(FilterSet):
+    outcome = ChoiceFilter(choices=ChangePreviewRow.Outcome.choices)
+    code = CharFilter(label="The code of what is in the way.")
+    user = CharFilter(field_name="user_code", lookup_expr="icontains", label="Part of the user's code.")
+
+    class Meta:
+        model = ChangePreviewRow
         fields: tuple[str, ...] = ()

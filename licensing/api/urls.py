@@ -1,6 +1,17 @@
 from django.urls import path
 
-from licensing.api import activation, contracts, entitlements, licenses, moving, overrides, packages, seats, users
+from licensing.api import (
+    activation,
+    change_sets,
+    contracts,
+    entitlements,
+    licenses,
+    moving,
+    overrides,
+    packages,
+    seats,
+    users,
+)
 
 _CUSTOMER = "customers/<code:customer>/"
 _USER = f"{_CUSTOMER}users/<code:user>/"
@@ -19,6 +30,11 @@ urlpatterns = [
     path(_USER, users.UserDetail.as_view(), name="user-detail"),
     path(f"{_USER}seats/", seats.SeatList.as_view(), name="seat-list"),
     path(f"{_USER}seats/<code:module>/", seats.SeatDetail.as_view(), name="seat-detail"),
+    path(f"{_CUSTOMER}change-sets/", change_sets.ChangeSetList.as_view(), name="change-set-list"),
+    path(f"{_CUSTOMER}change-sets/preview/", change_sets.ChangeSetPreview.as_view(), name="change-set-preview"),
+    path(f"{_CUSTOMER}change-sets/previews/<code:token>/", change_sets.PreviewDetail.as_view(), name="change-preview"),
+    path(f"{_CUSTOMER}change-sets/<int:number>/", change_sets.ChangeSetDetail.as_view(), name="change-set-detail"),
+    path(f"{_CUSTOMER}change-sets/<int:number>/undo/", change_sets.ChangeSetUndo.as_view(), name="change-set-undo"),
     path(f"{_CUSTOMER}subscription/", contracts.SubscriptionDetail.as_view(), name="subscription"),
     path(f"{_CUSTOMER}subscription/cancel/", contracts.SubscriptionCancel.as_view(), name="subscription-cancel"),
     path(f"{_CUSTOMER}subscription/resume/", contracts.SubscriptionResume.as_view(), name="subscription-resume"),

@@ -12,8 +12,9 @@ from licensing.bulk_errors import AlreadyUndone, PreviewBlocked, PreviewExpired,
 from licensing.bulk_plan import BulkWish
 from licensing.facts import Mode
 from licensing.models import ChangePreview, ChangeSet
-from licensing.services import bulk
+from licensing.services import bulk, bulk_applying
 from licensing.services.bulk import preview_changes, prune_previews, undone_by, wishes_of
+from licensing.services.bulk_working import wishes_in
 from licensing.services.overrides import grant_override
 from licensing.services.people import edit_user
 from tests.licensing.changing import (
@@ -254,7 +255,7 @@ class TestApplying:
         preview = previews(shop, gives("ola", SALES), at=hours(2))
         feature = preview.rows.get().gains[0]["feature"]
         how = {"customer": shop.customer, "actor": shop.actor, "feature": feature, "mode": Mode.DENY}
-        grant_override(**how, reason="For nobody.", at=hours(3))  # type: ignore[arg-type] # a mapping of several types
+        grant_override(**how, reason="For nobody.", at=hours(3))
         with pytest.raises(StateMoved):
             applies(shop, preview, at=hours(4))
 
@@ -402,7 +403,8 @@ class TestInTheBackground:
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bulk, "AT_ONCE", 2)
-        monkeypatch.setattr("licensing.services.bulk_applying.BATCH", 2)
+        monkeypatch.setattr(bulk_applying, "BATCH", 2)
+        monkeypatch.setattr(bulk_applying, "STEP", 2)
 
     @pytest.mark.parametrize("mode", ["all_or_nothing", "as_many"])
     def test_the_worker_works_out_and_applies_large_ones(self, shop: Town, mode: str) -> None:
@@ -435,12 +437,10 @@ class TestInTheBackground:
     def test_a_row_that_comes_out_differently_between_batches_is_left_out_by_name(
         self, shop: Town, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from licensing.services import bulk_applying
-
         wishes = [gives("ola", SALES), gives("ida", SERVICE), gives("per", SALES)]
         preview = works(shop, previews(shop, *wishes, mode="as_many"))
         preview = applies(shop, preview)
-        assert bulk_applying._apply_batch(preview, shop.actor, None) is True
+        assert bulk_applying._apply_batch(preview, shop.actor, None, wishes_in(preview)) is True
         assert (again(shop, preview).done, again(shop, preview).state) == (2, "applying")
         shop.gives("per", ESSENTIALS)
 

@@ -10,7 +10,7 @@ from django.urls import URLResolver, get_resolver
 
 from catalog.models import Feature
 from customers.models import Customer
-from licensing.models import Migration, Override
+from licensing.models import ChangePreview, Migration, Override
 from tests.licensing.market import Market, Town, hours
 from tests.licensing.partners import Partner
 
@@ -26,6 +26,7 @@ WORLD: Final = {
     "owner": "ACME",
     "migration": "4711",
     "override": "4712",
+    "token": "a-preview-of-nothing-that-anybody-knows",
     "associate_id": "",  # Ola's, once the world is there
     "catalog/solutions": "sales",
     "catalog/features": "quotes",
@@ -46,6 +47,15 @@ def open_world() -> Customer:
     target = market.sales_premium.versions.get()
     Migration.objects.create(
         pk=WORLD["migration"], offer=target.offer, target=target, reason="Newer", proposed_at=hours(3)
+    )
+    ChangePreview.objects.create(
+        customer=town.customer,
+        token=WORLD["token"],
+        actor="Cara",
+        created_at=hours(3),
+        expires_at=hours(27),
+        mode="all_or_nothing",
+        wishes=[],
     )
     Override.objects.create(
         pk=WORLD["override"],
