@@ -55,13 +55,14 @@ class ChangeSetPreview(CustomerMixin, APIView):
     @idempotent
     def post(self, request: Request, customer: str) -> Response:
         """What a change of many users' seats would come to, and the token that does it. Changes nothing."""
+        owner = self.customer  # whose it is comes before what is asked
         refuse_unknown(request, [])
         asked = body_of(request, AskedSerializer)
         wishes = wishes_from(asked["rows"])
         if any(wish.create is not None for wish in wishes) and not _may_create(self):
             raise not_allowed()
         preview = preview_changes(
-            customer=self.customer,
+            customer=owner,
             actor=self.access.actor,
             wishes=wishes,
             mode=asked["mode"],
@@ -110,8 +111,9 @@ class ChangeSetList(CustomerMixin, GenericAPIView[Any]):
     @idempotent
     def post(self, request: Request, customer: str) -> Response:
         """Does what was previewed, exactly, or is refused because the state moved. A token counts once."""
+        owner = self.customer  # whose it is comes before what is asked
         refuse_unknown(request, ["dry_run"])
-        return apply(self, request, body_of(request, ApplySerializer)["token"])
+        return apply(self, owner, request, body_of(request, ApplySerializer)["token"])
 
 
 class ChangeSetDetail(CustomerMixin, GenericAPIView[Any]):
@@ -147,39 +149,37 @@ class ChangeSetUndo(CustomerMixin, APIView):
 
         Without a token it is previewed and done at once, or refused; more than 200 users need one.
         """
+        owner = self.customer  # whose it is comes before what is asked
         refuse_unknown(request, ["dry_run"])
         asked = body_of(request, UndoSerializer)
         dry_run = flag(request, "dry_run")
         if "token" in asked:
-            preview = find_preview(customer=self.customer, token=asked["token"])
+            preview = find_preview(customer=owner, token=asked["token"])
             if preview.undoes is None or preview.undoes.number != number:
                 raise NotFound("preview", asked["token"])
-            return apply(self, request, preview.token)
+            return apply(self, owner, request, preview.token)
         if (
             not dry_run
-            and ChangeSetRow.objects.filter(change_set__customer=self.customer, change_set__number=number).count()
-            > AT_ONCE
+            and ChangeSetRow.objects.filter(change_set__customer=owner, change_set__number=number).count() > AT_ONCE
         ):
             message = f"More than {AT_ONCE} users: preview it with ?dry_run=true and send the token."
             raise Invalid("This undo needs a token.", [{"field": "token", "message": message}])
         preview = preview_undo(
-            customer=self.customer,
+            customer=owner,
             actor=self.access.actor,
             number=number,
             mode=asked["mode"],
             reason=asked["reason"],
         )
-        return answer(preview) if dry_run else apply(self, request, preview.token)
+        return answer(preview) if dry_run else apply(self, owner, request, preview.token)
 
 
-def apply(view: Any, request: Request, token: str) -> Response:
+def apply(view: Any, customer: Customer, request: Request, token: str) -> Response:
     """Answers with the preview once it is applied, or once the worker has it."""
-    preview = find_preview(customer=view.customer, token=token)
+    preview = find_preview(customer=customer, token=token)
     if preview.totals.get("creates") and not _may_create(view):
         raise not_allowed()
-    applied = apply_preview(
-        customer=view.customer, actor=view.access.actor, token=token, dry_run=flag(request, "dry_run")
-    )
+    applied = apply_preview(customer=customer, actor=view.access.actor, token=token, dry_run=flag(request, "dry_run"))
     return answer(applied)
 
 
