@@ -243,7 +243,13 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {"PackageStateEnum": "licensing.models.Package.State"},
+    "ENUM_NAME_OVERRIDES": {
+        "PackageStateEnum": "licensing.models.Package.State",
+        "ChangePreviewStateEnum": "licensing.models.ChangePreview.State",
+        "ChangePreviewModeEnum": "licensing.models.ChangePreview.Mode",
+        "ChangePreviewKindEnum": "licensing.models.ChangePreview.Kind",
+        "KindEnum": "catalog.api.serializers._KINDS",
+    },
     "COMPONENT_SPLIT_REQUEST": True,
     "PATH_CONVERTER_OVERRIDES": {"code": str},
 }

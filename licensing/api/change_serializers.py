@@ -57,7 +57,7 @@ class UndoSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=2000, default="")
 
 
-class EffectSerializer(serializers.Serializer[Any]):
+class FeatureEffectSerializer(serializers.Serializer[Any]):
     feature = serializers.CharField()
     name = serializers.CharField()
     effect = serializers.CharField(help_text="gained, raised, lowered or lost")
@@ -69,8 +69,8 @@ class PreviewRowSerializer(serializers.ModelSerializer[ChangePreviewRow]):
     user = serializers.CharField(source="user_code")
     before = serializers.ListField(child=serializers.CharField())
     after = serializers.ListField(child=serializers.CharField())
-    gains = EffectSerializer(many=True)
-    losses = EffectSerializer(many=True)
+    gains = FeatureEffectSerializer(many=True)
+    losses = FeatureEffectSerializer(many=True)
     blocking = serializers.DictField(help_text="The object in the way; empty where nothing is.")
 
     class Meta:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from customers.errors import Invalid, NotFound, Refusal
 from customers.models import AuditEvent, CustomerUser
@@ -451,3 +453,20 @@ class TestInTheBackground:
         assert (row.outcome, row.code, row.is_applied) == ("blocked", "seats_moved", False)
         assert shop.holds("per") == {ESSENTIALS}
         assert ChangePreview.objects.get().change_set.rows.count() == 2
+
+
+def test_statements_do_not_grow_with_users(market: Market) -> None:
+    """Not below a batch of a thousand: everything is read and written for all users of it together."""
+    few, many = Town("few", [f"f{n}" for n in range(3)]), Town("many", [f"m{n}" for n in range(30)])
+    counts = {}
+    for town in (few, many):
+        town.buys(sales_premium=30, at=hours(1))
+        with CaptureQueriesContext(connection) as previewing:
+            preview = previews(town, *(gives(user, SALES) for user in town.users), at=hours(2))
+        with CaptureQueriesContext(connection) as applying:
+            assert applies(town, preview, at=hours(3)).state == "applied"
+        counts[town.customer.code] = (len(previewing), len(applying))
+        town.assert_whole()
+    # Both write the set that Sales Premium gives; the first one alone has to write its content.
+    assert counts["few"][0] == counts["many"][0]
+    assert counts["many"][1] <= counts["few"][1]
