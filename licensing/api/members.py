@@ -21,7 +21,7 @@ from customers.idempotency import idempotent
 from customers.models import Customer, Invitation, Membership
 from customers.services import invitations, members
 from licensing.api.bodies import body_of
-from licensing.api.seats import DRY_RUN, KEY
+from licensing.api.parameters import DRY_RUN, KEY
 
 
 class MemberSerializer(serializers.ModelSerializer[Membership]):
