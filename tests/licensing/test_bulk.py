@@ -1,4 +1,4 @@
-"""Many seats at once: previewed, applied by token, or told what is in the way (S-9 to S-17)."""
+"""Many seats at once: previewed, applied by token, or told what is in the way (S-9 to S-16)."""
 
 from __future__ import annotations
 
