@@ -30,7 +30,9 @@ class WishSerializer(serializers.Serializer[Any]):
     assign = serializers.ListField(child=serializers.CharField(), required=False, help_text="Modules to give.")
     release = serializers.ListField(child=serializers.CharField(), required=False, help_text="Modules to take.")
     accept_loss = serializers.BooleanField(required=False, help_text="A solution may be lost on the way.")
-    create: Any = UserToMakeSerializer(required=False, help_text="Creates the user first, if there is none of this code.")
+    create: Any = UserToMakeSerializer(
+        required=False, help_text="Creates the user first, if there is none of this code."
+    )
 
 
 class AskedSerializer(serializers.Serializer[Any]):
