@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -30,6 +31,15 @@ _OPEN: Final = (State.READY, State.APPLYING)
 _MOVING: Final = ("state", "batches", "done", "totals", "change_set")
 
 
+@dataclass
+class Run:
+    """Batches applied one after another: what was worked out, and the revision at which that still stands."""
+
+    wishes: Sequence[BulkWish]
+    worked: Worked | None = None
+    revision: int | None = None
+
+
 def apply_now(preview: ChangePreview, actor: Actor, *, at: datetime | None = None, dry_run: bool = False) -> None:
     """Applies a preview in one transaction, or refuses with StateMoved and keeps the difference."""
     try:
@@ -47,9 +57,9 @@ def apply_in_batches(preview: ChangePreview, actor: Actor, *, at: datetime | Non
     The first batch compares the whole preview, as `apply_now` does. A row of a later one that comes out differently
     when its turn comes is left out, and says why.
     """
-    wishes = wishes_in(preview)
+    run = Run(wishes_in(preview))
     try:
-        while _apply_batch(preview, actor, at, wishes):
+        while _apply_batch(preview, actor, at, run):
             pass
     except StateMoved as moved:
         _leave_stale(preview, moved)
@@ -79,19 +89,24 @@ def _apply_whole(
         preview.save(update_fields=["change_set", "state", "done"])
 
 
-def _apply_batch(preview: ChangePreview, actor: Actor, at: datetime | None, wishes: Sequence[BulkWish]) -> bool:
+def _apply_batch(preview: ChangePreview, actor: Actor, at: datetime | None, run: Run) -> bool:
     """Applies the next batch, and writes down in the same transaction that it is done; returns whether more follow."""
     with customer_commit(customer=preview.customer, actor=actor, cause=CAUSE, at=at) as commit:
         preview.refresh_from_db(fields=_MOVING)
         if preview.state not in _OPEN:
             return False
         if not preview.batches:
-            worked = _begin(commit, preview, wishes)
-            batch = set(preview.batches[0]) if preview.batches else set()
+            run.worked = _begin(commit, preview, run.wishes)
+            run.revision = commit.head.number
+        batch = set(preview.batches[0]) if preview.batches else set()
+        if run.worked is not None and run.revision == commit.head.number:  # nobody wrote since: what was found stands
+            worked = run.worked
+            changes = [row for row in worked.plan.rows if row.position in batch]
+            strays: list[Judged] = []
         else:
-            batch = set(preview.batches[0])
-            worked = work_out_wishes(commit, [wish for wish in wishes if wish.position in batch], _rule(preview))
-        changes, strays = _as_recorded(preview, worked, batch)
+            run.worked = None
+            worked = work_out_wishes(commit, [wish for wish in run.wishes if wish.position in batch], _rule(preview))
+            changes, strays = _as_recorded(preview, worked, batch)
         _leave_out(preview, worked, strays)
         users = _create(commit, preview, worked, changes)
         if preview.change_set is None:
@@ -102,6 +117,7 @@ def _apply_batch(preview: ChangePreview, actor: Actor, at: datetime | None, wish
         if not preview.batches:
             preview.state, preview.done = State.APPLIED, preview.total
         preview.save(update_fields=["change_set", "batches", "done", "state", "totals"])
+    run.revision = commit.head.number
     return preview.state == State.APPLYING
 
 

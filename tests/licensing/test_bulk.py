@@ -436,17 +436,23 @@ class TestInTheBackground:
         with pytest.raises(Refusal):
             applies(shop, preview)
 
+    @pytest.mark.parametrize("goes_on", [True, False], ids=["in one run", "interrupted"])
     def test_a_row_that_comes_out_differently_between_batches_is_left_out_by_name(
-        self, shop: Town, monkeypatch: pytest.MonkeyPatch
+        self, shop: Town, goes_on: bool
     ) -> None:
         wishes = [gives("ola", SALES), gives("ida", SERVICE), gives("per", SALES)]
         preview = works(shop, previews(shop, *wishes, mode="as_many"))
         preview = applies(shop, preview)
-        assert bulk_applying._apply_batch(preview, shop.actor, None, wishes_in(preview)) is True
+        run = bulk_applying.Run(wishes_in(preview))
+        assert bulk_applying._apply_batch(preview, shop.actor, None, run) is True
         assert (again(shop, preview).done, again(shop, preview).state) == (2, "applying")
         shop.gives("per", ESSENTIALS)
 
-        preview = works(shop, preview)
+        if goes_on:
+            assert bulk_applying._apply_batch(preview, shop.actor, None, run) is False
+            preview = again(shop, preview)
+        else:
+            preview = works(shop, preview)
 
         assert (preview.state, preview.totals["changes"], preview.totals["left_out"]) == ("applied", 2, 1)
         row = preview.rows.get(user_code="per")
