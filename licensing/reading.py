@@ -1,9 +1,9 @@
 """The hot read: what a user, or a customer as a whole, may do at an instant. One look-up, nothing resolved or written.
 
 The look-up is raw SQL on purpose. It joins customer, revision, user, user period and holding period; the ORM would
-spend longer on building and parsing the statement than the database on answering it. `licensing/statements.py` sends it.
-The instant is taken inside the statement: the later of the database's clock and the customer's last stamp, so a read
-sees every committed write, whatever the clocks of two machines say.
+spend longer on building and parsing the statement than the database on answering it; `licensing/statements.py` sends
+it. The instant is taken inside the statement: the later of the database's clock and the customer's last stamp, so a
+read sees every committed write, whatever the clocks of two machines say.
 
 What the clock has changed since the last commit counts in the revision as it will once somebody writes it down: one per
 instant (H-8). Only then, until the worker has done so, a second look-up counts those instants.
@@ -39,6 +39,7 @@ NOW: Final = {
 }
 GIVEN: Final = {"postgresql": "%(at)s::timestamptz", "sqlite": "%(at)s"}
 TEXT: Final = {"postgresql": "::text", "sqlite": ""}
+JOINED: Final = {"postgresql": "string_agg", "sqlite": "group_concat"}
 # How many instants have passed since the last commit at which the clock changed something. As services/future.py
 # finds them when it writes them down.
 PASSED: Final = """(SELECT count(*) FROM (
@@ -51,21 +52,23 @@ PASSED: Final = """(SELECT count(*) FROM (
     UNION SELECT ends_at FROM licensing_subscription
     WHERE customer_id = c.id AND ended_at IS NULL AND ends_at <= {instant}) passed)"""
 NUMBER_NOW: Final = f"r.number + CASE WHEN r.due_at <= {{instant}} THEN {PASSED} ELSE 0 END"
+# S608: nothing that anybody sent is part of these statements; they are put together when this module is loaded.
 NUMBER_THEN: Final = f"""coalesce((
     SELECT e.number FROM licensing_revisionentry e
     WHERE e.customer_id = c.id AND e.at <= {{instant}} ORDER BY e.at DESC, e.number DESC LIMIT 1), 0)
-    + CASE WHEN r.stamp < {{instant}} AND r.due_at <= {{instant}} THEN {PASSED} ELSE 0 END"""
+    + CASE WHEN r.stamp < {{instant}} AND r.due_at <= {{instant}} THEN {PASSED} ELSE 0 END"""  # noqa: S608 - see above
 # The hot one asks whether anything is due, and leaves the counting to the few that find so.
 _NUMBER_WRITTEN: Final = "r.number"
 _HEAD: Final = """
-    SELECT c.id, c.code AS code, r.own_holding_id AS own, {number} AS number, {instant} AS at, r.due_at AS due
+    SELECT c.id, c.code AS code, r.own_holding_id AS own, {number} AS number, {recorded} AS recorded, {instant} AS at,
+        r.due_at AS due
     FROM customers_customer c JOIN licensing_customerrevision r ON r.customer_id = c.id
     WHERE lower(c.code) = lower(%(customer)s)
 """
 _USER: Final = """
 WITH i AS ({head})
 SELECT i.id, i.code, u.code, i.number, i.at, up.ends_at, hp.ends_at, up.id, hp.id, hp.set_id, hp.status,
-    hp.owners{text}, i.due <= i.at
+    hp.owners{text}, i.recorded, i.due <= i.at
 FROM i
 LEFT JOIN customers_customeruser u ON u.customer_id = i.id AND lower(u.code) = lower(%(user)s)
 LEFT JOIN licensing_userperiod up
@@ -76,7 +79,7 @@ LEFT JOIN licensing_holdingperiod hp
 _CUSTOMER: Final = """
 WITH i AS ({head})
 SELECT i.id, i.code, NULL, i.number, i.at, NULL, hp.ends_at, 0, hp.id, hp.set_id, hp.status,
-    hp.owners{text}, i.due <= i.at
+    hp.owners{text}, i.recorded, i.due <= i.at
 FROM i
 LEFT JOIN licensing_holdingperiod hp
     ON hp.holding_id = i.own AND hp.starts_at <= i.at AND (hp.ends_at IS NULL OR hp.ends_at > i.at)
@@ -87,13 +90,15 @@ _WAYS: Final = {"now": _NUMBER_WRITTEN, "due": NUMBER_NOW, "then": NUMBER_THEN}
 
 
 def statements_for(name: str, body: str, parameters: tuple[str, ...], ways: Iterable[str] = _WAYS) -> dict[Any, Any]:
-    """Returns the statements of a look-up per (vendor, way); `body` has {head}, a SELECT of the customer, and {text}."""
+    """Returns the statements of a look-up by (vendor, way). `body` has {head}, {text} and {joined}."""
     found = {}
     for vendor in NOW:
         for way in ways:
             instant = GIVEN[vendor] if way == "then" else NOW[vendor]
-            head = _HEAD.format(instant=instant, number=_WAYS[way].format(instant=instant))
-            sql = body.format(head=head, text=TEXT[vendor])
+            number = _WAYS[way].format(instant=instant)
+            recorded = NUMBER_NOW.format(instant=NOW[vendor]) if way == "then" else number
+            head = _HEAD.format(instant=instant, number=number, recorded=recorded)
+            sql = body.format(head=head, text=TEXT[vendor], joined=JOINED[vendor])
             known = (*parameters, "at") if way == "then" else parameters
             found[vendor, way] = Statement(f"{name}_{way}", sql, known)
     return found
@@ -116,6 +121,11 @@ class Reading:
     set_id: int | None
     status: str
     owners: str  # JSON
+    recorded: int  # the customer's revision now, whatever instant was asked about
+
+    @property
+    def is_found(self) -> bool:
+        return self.set_id is not None
 
     @property
     def etag(self) -> str:
@@ -129,6 +139,12 @@ class HeldSet:
 
     features: Mapping[str, Mapping[str, Any]]
     tail: bytes
+
+    def spelled(self, code: str) -> str | None:
+        """Returns a feature's code as the set spells it (codes are lower case); None where the set lacks it."""
+        if code in self.features:
+            return code
+        return code.lower() if code.lower() in self.features else None
 
 
 class SetDamaged(Refusal):
@@ -211,7 +227,7 @@ def look_up(
     vendor = connections[using].vendor
     known: dict[str, str | None] = dict(values)
     if vendor == "sqlite":
-        known |= {"now": _as_text(timezone.now()), "at": _as_text(at)}
+        known |= {"now": as_text(timezone.now()), "at": as_text(at)}
     elif at is not None:
         known["at"] = at.isoformat()
     return fetch(statements[vendor, way], known, using)
@@ -222,11 +238,12 @@ def _read(subject: str, values: Mapping[str, str], at: datetime | None, using: s
     rows = look_up(statements, "now" if at is None else "then", values, at, using)
     if rows and rows[0][-1] and at is None:
         rows = look_up(statements, "due", values, None, using)
-    return _reading(rows[0]) if rows else None
+    return reading_of(rows[0]) if rows else None
 
 
-def _reading(row: Row) -> Reading:
-    customer_id, customer, user, number, at, user_end, set_end, user_period, set_period, set_id, status, owners, _ = row
+def reading_of(row: Row) -> Reading:
+    customer_id, customer, user, number, at, user_end, set_end, user_period, set_period, set_id = row[:10]
+    status, owners, recorded, _ = row[10:]
     ends = [as_instant(end) for end in (user_end, set_end) if end is not None]
     return Reading(
         customer_id=customer_id,
@@ -239,10 +256,11 @@ def _reading(row: Row) -> Reading:
         set_id=set_id,
         status=status or "none",
         owners=owners or "{}",
+        recorded=recorded,
     )
 
 
-def _as_text(at: datetime | None) -> str | None:
+def as_text(at: datetime | None) -> str | None:
     """Returns an instant as Django stores it in SQLite."""
     return None if at is None else at.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
 
