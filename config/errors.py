@@ -93,6 +93,8 @@ def problem_of(exc: Exception) -> Problem:
 # ── What we refuse ourselves ────────────────────────────────────────────────
 def _refused(refusal: Refusal) -> Problem:
     headers = {"WWW-Authenticate": 'Bearer realm="api"'} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after)
     return Problem(
         status=refusal.status,
         code=refusal.code,

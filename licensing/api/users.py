@@ -13,13 +13,14 @@ from customers.api.base import CustomerMixin
 from customers.api.params import refuse_unknown
 from customers.errors import NotFound
 from customers.models import CustomerUser
+from customers.replica import ReplicaServes
 from licensing.api.filters import UserFilter
 from licensing.api.serializers import UserSerializer
 from licensing.selectors import seats_held
 from licensing.services.seats import active_rows
 
 
-class UserList(CustomerMixin, GenericAPIView[CustomerUser]):
+class UserList(ReplicaServes, CustomerMixin, GenericAPIView[CustomerUser]):
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
     queryset = CustomerUser.objects.none()
     serializer_class = UserSerializer
