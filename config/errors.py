@@ -35,7 +35,7 @@ from customers.access import NotAuthenticated, not_allowed
 from customers.errors import Invalid, Refusal
 
 CONTENT_TYPE: Final = "application/problem+json"
-API_PATHS: Final = ("/api/", "/superoffice/api/")
+API_PATHS: Final = ("/api/", "/ofrep/", "/superoffice/api/")
 _LOG: Final = structlog.get_logger(__name__)
 
 

@@ -14,7 +14,7 @@ from licensing.models import Migration, Override
 from tests.licensing.market import Market, Town, hours
 from tests.licensing.partners import Partner
 
-COMPATIBLE: Final = "superoffice/api/v1/"
+COMPATIBLE: Final = ("superoffice/api/v1/", "ofrep/v1/")  # what has addresses of its own
 # Ola of Fjordlys holds Sales Premium; Ida holds nothing yet. Fjordlys has a package of the partner ACME, too.
 WORLD: Final = {
     "customer": "fjordlys",
@@ -26,6 +26,7 @@ WORLD: Final = {
     "owner": "ACME",
     "migration": "4711",
     "override": "4712",
+    "key": "quotes",
     "reservation": "00000000-0000-4000-8000-000000000000",  # of nobody
     "associate_id": "",  # Ola's, once the world is there
     "catalog/solutions": "sales",
@@ -81,7 +82,7 @@ def views(patterns: Any = None, before: str = "") -> Iterator[tuple[str, Any]]:
         route = before + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
             yield from views(pattern.url_patterns, route)
-        elif route.startswith(("api/v1/", COMPATIBLE)):
+        elif route.startswith(("api/v1/", *COMPATIBLE)):
             yield re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.removeprefix("api/v1/")), pattern.callback.view_class
 
 
