@@ -33,7 +33,10 @@ NODE_PACKAGES = (
     "@openfeature/ofrep-web-provider",
 )
 OURS, THEIRS = "http://127.0.0.1:8000", "8001"  # the addresses that the pages name
-# Nothing is fetched for Python: what the pages install is there already, or the page names what the project doesn't know.
+PYTHON = f"""#!/bin/sh
+exec {sys.executable} "$@"
+"""
+# Nothing is fetched for Python: what the pages install is there already, or the page is wrong.
 PIP = f"""#!/bin/sh
 shift
 exec {sys.executable} -c 'import sys; from importlib.metadata import version; [version(n) for n in sys.argv[1:]]' "$@"
@@ -59,7 +62,7 @@ def key(transactional_db: None) -> str:
 
 @pytest.fixture(scope="session")
 def node_packages(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
-    """Where the official JavaScript packages are, fetched as the machine's own npm is set up to; none where it can't."""
+    """Where the official JavaScript packages are, fetched as the machine's npm is set up to; none where it can't."""
     if not (shutil.which("node") and shutil.which("npm")):
         return None
     folder = tmp_path_factory.mktemp("node")
@@ -74,11 +77,10 @@ class Reader:
     def __init__(self, folder: Path, url: str, key: str, node_packages: Path | None) -> None:
         self.folder, self.url, self.port = folder, url, free_port()
         programs = folder / "bin"
-        for name, text in {"pip": PIP, "npm": NPM}.items():
+        for name, text in {"pip": PIP, "npm": NPM, "python": PYTHON, "python3": PYTHON}.items():
             programs.mkdir(parents=True, exist_ok=True)
             (programs / name).write_text(text)
             (programs / name).chmod(0o755)
-        (programs / "python").symlink_to(sys.executable)
         (folder / "docs").symlink_to(ROOT / "docs")
         (folder / "var").mkdir()
         (folder / "var" / "demo.json").write_text(f'{{"api_key": "{key}"}}')
@@ -163,7 +165,8 @@ def test_every_command_of_the_pages(
             if node_packages is None and any(command.text.startswith("npm ") for command in commands(page)):
                 pytest.skip("node, or what npm would fetch, is not there")
             reader = Reader(tmp_path / page.stem, live_server.url, key, node_packages)
-            assert list(reader.read(page)) == []
+            faults = "\n\n".join(reader.read(page))
+            assert not faults, faults
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

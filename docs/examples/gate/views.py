@@ -22,7 +22,7 @@ def quotes(request: HttpRequest) -> HttpResponse:
 @csrf_exempt  # it changes nothing, and other origins can't read what it answers
 @require_POST
 def flags(request: HttpRequest) -> HttpResponse:
-    """Passes on what the user who is signed in may do. The key stays here; what the browser says of users is ignored."""
+    """Passes on what the user who is signed in may do. The key stays here; whom the browser names is ignored."""
     user = people.signed_in(request)
     if user is None:
         return people.ask_for_name()
