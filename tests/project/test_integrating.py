@@ -14,13 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
-from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
-from customers.actor import SYSTEM
-from customers.services import keys
-from licensing.services.demo import make_demo_customers
+from tests.project.demo_app import app_key
 from tests.project.pages import ROOT, Block, Command, blocks, commands, excerpts, files, is_like
 
 FOLDER = ROOT / "docs" / "integrating"
@@ -52,12 +48,7 @@ ln -sfn "$NODE_PACKAGES" node_modules
 @pytest.fixture
 def key(transactional_db: None) -> str:
     """The key of an app; the catalog is the seed's, and Fjordlys is as in the demo."""
-    call_command("catalog", "apply", "--publish", str(ROOT / "catalog" / "seed"), verbosity=0)
-    now = timezone.now()
-    make_demo_customers(at=now, only={"fjordlys", "only-sales-premium"})
-    scopes = ["catalog:read", "customers:read", "entitlements:read", "seats:read", "seats:write"]
-    client = keys.create_client(actor=SYSTEM, name="App", scopes=scopes, at=now)
-    return keys.issue_key(actor=SYSTEM, client=client, at=now)[1]
+    return app_key()
 
 
 @pytest.fixture(scope="session")
