@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import requests
 from pytest_django.live_server_helper import LiveServer
 
 from tests.project.demo_app import app_key
@@ -158,6 +159,28 @@ def test_every_command_of_the_pages(
             reader = Reader(tmp_path / page.stem, live_server.url, key, node_packages)
             faults = "\n\n".join(reader.read(page))
             assert not faults, faults
+
+
+@pytest.fixture
+def gate(key: str, live_server: LiveServer, tmp_path: Path) -> Iterator[str]:
+    """The address at which the app of the example runs."""
+    reader = Reader(tmp_path / "gate", live_server.url, key, None)
+    start = next(command for command in commands(FOLDER / "django.md") if command.is_server)
+    with reader.keeps_running(start):
+        yield f"http://127.0.0.1:{reader.port}"
+
+
+def test_a_browser_learns_only_of_who_is_signed_in(gate: str, key: str) -> None:
+    asked = {"context": {"targetingKey": "kari", "customer": "only-sales-premium"}}
+    address = f"{gate}/ofrep/v1/evaluate/flags"
+    told = requests.post(address, json=asked, auth=("maja", ""), timeout=30)
+    quotes = next(flag for flag in told.json()["flags"] if flag["key"] == "quote-management")
+    assert (quotes["value"], quotes["metadata"]["plan"]) == (False, "service-premium")
+    assert key not in told.text + str(told.headers)
+    again = {"If-None-Match": told.headers["ETag"]}
+    assert requests.post(address, json=asked, auth=("maja", ""), headers=again, timeout=30).status_code == 304
+    assert requests.post(address, json=asked, auth=("nobody", ""), timeout=30).json()["errorCode"] == "INVALID_CONTEXT"
+    assert requests.post(address, json=asked, timeout=30).status_code == 401
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
