@@ -14,12 +14,26 @@ from customers.api.filters import YesNoFilter
 from customers.errors import Invalid
 from customers.models import CustomerUser
 from licensing.facts import Mode
-from licensing.models import Migration, MigrationCustomer, ModuleLicense, Override, Package, Seat, UserPeriod
+from licensing.models import (
+    Migration,
+    MigrationCustomer,
+    ModuleLicense,
+    Override,
+    Package,
+    Seat,
+    SeatRequest,
+    UserPeriod,
+)
 
 
 class UserFilter(FilterSet):
     plan = CharFilter(method="by_plan", label="The code of a plan or add-on held.")
     multi_plan = YesNoFilter(method="by_multi_plan", label="Whether the plans held cover more than one solution.")
+    status = ChoiceFilter(
+        method="by_status",
+        choices=[("active", "active"), ("cannot_log_in", "cannot log in"), ("former_employee", "former employee")],
+        label="What the user is; erased users are former employees.",
+    )
     search = CharFilter(method="by_text", label="Part of the code, name or e-mail address.")
 
     class Meta:
@@ -28,6 +42,11 @@ class UserFilter(FilterSet):
 
     def by_text(self, rows: Any, name: str, text: str) -> Any:
         return rows.search(text)
+
+    def by_status(self, rows: Any, name: str, status: str) -> Any:
+        if status == "former_employee":
+            return rows.filter(is_former_employee=True)
+        return rows.filter(is_former_employee=False, can_log_in=status == "active")
 
     def by_plan(self, rows: QuerySet[CustomerUser], name: str, code: str) -> QuerySet[CustomerUser]:
         if not Offer.objects.named(code).exists():
@@ -100,6 +119,18 @@ class OverrideFilter(FilterSet):
 
     def by_state(self, rows: Any, name: str, state: str) -> Any:
         return rows.in_state(state, timezone.now())
+
+    def by_text(self, rows: Any, name: str, text: str) -> Any:
+        return rows.search(text)
+
+
+class SeatRequestFilter(FilterSet):
+    state = ChoiceFilter(choices=SeatRequest.State.choices, label="What became of it.")
+    search = CharFilter(method="by_text", label="Part of the module, who asked, or the note.")
+
+    class Meta:
+        model = SeatRequest
+        fields: tuple[str, ...] = ()
 
     def by_text(self, rows: Any, name: str, text: str) -> Any:
         return rows.search(text)

@@ -20,7 +20,7 @@ from customers.idempotency import idempotent
 from customers.models import CustomerUser
 from licensing.api.bodies import body_of
 from licensing.api.filters import UsageFilter
-from licensing.api.seats import DRY_RUN, KEY
+from licensing.api.parameters import DRY_RUN, KEY
 from licensing.api.users import get_user
 from licensing.services.metering import (
     LONGEST_RESERVATION,

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("catalog", "0006_resets"),
         ("customers", "0005_audit"),
-        ("licensing", "0032_seals"),
+        ("licensing", "0034_user_lists"),
     ]
 
     operations = [

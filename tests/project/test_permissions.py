@@ -67,6 +67,7 @@ _UNBOUND: Final = dict.fromkeys(
 _SOMEBODY: Final = (*_UNBOUND, "admin", "viewer", "key_bound_to_the_customer", *_OF_A_CUSTOMER)
 _ASKED: Final = dict.fromkeys((*_UNBOUND, *_OF_A_CUSTOMER, "admin", "viewer", "key_bound_to_the_customer"), 400)
 _SEATS: Final = _OF_A_CUSTOMER | {"product_manager": 403, "publisher": 403}
+_PEOPLE: Final = _SEATS | {"auditor": 403, "viewer": 403}
 _READERS: Final = (*_TRUSTED, "auditor", "admin", "viewer")
 _NOT_THEIRS_TO_WRITE: Final = dict.fromkeys(("product_manager", "publisher", "auditor", "admin", "viewer"), 403)
 
@@ -91,7 +92,16 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "GET customers/": row(),
     "GET customers/{customer}/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/": row(**_OF_A_CUSTOMER),
+    "POST customers/{customer}/users/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
     "GET customers/{customer}/users/{user}/": row(**_OF_A_CUSTOMER),
+    "PATCH customers/{customer}/users/{user}/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
+    "POST customers/{customer}/users/{user}/erase/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
+    "GET customers/{customer}/seat-requests/": row(**_SEATS),
+    "POST customers/{customer}/seat-requests/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
+    "GET customers/{customer}/seat-requests/{number}/": row(**_SEATS),
+    "DELETE customers/{customer}/seat-requests/{number}/": row(**_PEOPLE),
+    # Who asks for seats is not who sells them.
+    "POST customers/{customer}/seat-requests/{number}/answer/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 400)),
     "GET customers/{customer}/licenses/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/packages/": row(**_OF_A_CUSTOMER),
     # Without a file in the body, whoever may send one is told so.
@@ -128,6 +138,17 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "POST customers/{customer}/overrides/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 400)),
     "GET customers/{customer}/overrides/{override}/": row(**_OF_A_CUSTOMER),
     "DELETE customers/{customer}/overrides/{override}/": row(**_CONTRACT),
+    "GET customers/{customer}/members/": row(**_SEATS),
+    "PATCH customers/{customer}/members/{member}/": row(
+        **_SEATS, auditor=403, viewer=403, admin=400, **dict.fromkeys(_TRUSTED, 400)
+    ),
+    "DELETE customers/{customer}/members/{member}/": row(**_SEATS, auditor=403, viewer=403),
+    "GET customers/{customer}/invitations/": row(**_SEATS),
+    "POST customers/{customer}/invitations/": row(
+        **_SEATS, auditor=403, viewer=403, admin=400, **dict.fromkeys(_TRUSTED, 400)
+    ),
+    "DELETE customers/{customer}/invitations/{invitation}/": row(**_SEATS, auditor=403, viewer=403),
+    "POST customers/{customer}/invitations/{invitation}/resend/": row(**_SEATS, auditor=403, viewer=403),
     # Nothing is counted of "quotes", a switch, and nobody has the reservation.
     **{
         f"{method} customers/{{customer}}/{of}usage/{{feature}}/{act}": row(**usual)
