@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -188,6 +188,15 @@ def seats_held(users: Iterable[CustomerUser | int], at: datetime | None = None) 
     seats = Seat.objects.filter(user__in=ids)
     for seat in (seats.held() if at is None else seats.held_at(at)).select_related("owner", "assigned_in"):
         held[seat.user_id][seat.full_name] = seat
+    return held
+
+
+def seats_leaving(users: Sequence[int], at: datetime) -> dict[int, dict[str, datetime | None]]:
+    """Returns per user id the seats held at `at`, by `owner.module`: when a scheduled package takes it, if one does."""
+    held: dict[int, dict[str, datetime | None]] = {pk: {} for pk in users}
+    rows = Seat.objects.filter(user__in=users).held_at(at).order_by()
+    for user, owner, module, leaves in rows.values_list("user_id", "owner__code", "module_name", "leaves_at"):
+        held[user][f.full_name(owner, module)] = leaves
     return held
 
 

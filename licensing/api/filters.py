@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django_filters import FilterSet
-from django_filters.rest_framework import CharFilter, ChoiceFilter
+from django_filters.rest_framework import CharFilter, ChoiceFilter, IsoDateTimeFilter
 
 from catalog.models import Feature, Offer
 from customers.api.filters import YesNoFilter
@@ -15,6 +15,8 @@ from customers.errors import Invalid
 from customers.models import CustomerUser
 from licensing.facts import Mode
 from licensing.models import (
+    ChangePreviewRow,
+    ChangeSet,
     Migration,
     MigrationCustomer,
     ModuleLicense,
@@ -163,3 +165,24 @@ class UsageFilter(FilterSet):
 
     def by_text(self, rows: QuerySet[Feature], name: str, text: str) -> QuerySet[Feature]:
         return rows.filter(Q(code__icontains=text) | Q(name__icontains=text))
+
+
+class ChangeSetFilter(FilterSet):
+    user = CharFilter(field_name="rows__user__code", lookup_expr="iexact", label="The code of a user it changed.")
+    actor = CharFilter(lookup_expr="icontains", label="Part of the name of who did it.")
+    since = IsoDateTimeFilter(field_name="at", lookup_expr="gte", label="Made then or later.")
+    until = IsoDateTimeFilter(field_name="at", lookup_expr="lt", label="Made before then.")
+
+    class Meta:
+        model = ChangeSet
+        fields: tuple[str, ...] = ()
+
+
+class PreviewRowFilter(FilterSet):
+    outcome = ChoiceFilter(choices=ChangePreviewRow.Outcome.choices)
+    code = CharFilter(label="The code of what is in the way.")
+    user = CharFilter(field_name="user_code", lookup_expr="icontains", label="Part of the user's code.")
+
+    class Meta:
+        model = ChangePreviewRow
+        fields: tuple[str, ...] = ()

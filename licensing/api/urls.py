@@ -2,6 +2,7 @@ from django.urls import path
 
 from licensing.api import (
     activation,
+    change_sets,
     checking,
     contracts,
     entitlements,
@@ -55,6 +56,11 @@ urlpatterns = [
     path(f"{_USER}usage/", usage.UserUsages.as_view(), name="user-usage-list"),
     path(f"{_USER}usage/<code:feature>/", usage.UserUsage.as_view(), name="user-usage"),
     path(f"{_USER}usage/<code:feature>/reserve/", usage.UserReserve.as_view(), name="user-usage-reserve"),
+    path(f"{_CUSTOMER}change-sets/", change_sets.ChangeSetList.as_view(), name="change-set-list"),
+    path(f"{_CUSTOMER}change-sets/preview/", change_sets.ChangeSetPreview.as_view(), name="change-set-preview"),
+    path(f"{_CUSTOMER}change-sets/previews/<code:token>/", change_sets.PreviewDetail.as_view(), name="change-preview"),
+    path(f"{_CUSTOMER}change-sets/<int:number>/", change_sets.ChangeSetDetail.as_view(), name="change-set-detail"),
+    path(f"{_CUSTOMER}change-sets/<int:number>/undo/", change_sets.ChangeSetUndo.as_view(), name="change-set-undo"),
     path(f"{_CUSTOMER}subscription/", contracts.SubscriptionDetail.as_view(), name="subscription"),
     path(f"{_CUSTOMER}subscription/cancel/", contracts.SubscriptionCancel.as_view(), name="subscription-cancel"),
     path(f"{_CUSTOMER}subscription/resume/", contracts.SubscriptionResume.as_view(), name="subscription-resume"),

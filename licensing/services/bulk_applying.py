@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Lower
@@ -13,7 +13,7 @@ from customers.actor import Actor
 from customers.models import CustomerUser
 from licensing.bulk_effects import digests_of
 from licensing.bulk_errors import StateMoved, difference_of
-from licensing.bulk_plan import Judged, Rule
+from licensing.bulk_plan import BulkWish, Judged, Rule
 from licensing.errors import SeatsMoved
 from licensing.models import ChangePreview, ChangePreviewRow, ChangeSet
 from licensing.services.bulk_working import RULES, Worked, new_user, why, wishes_in, work_out_wishes
@@ -24,8 +24,10 @@ from licensing.services.people import add_users
 from licensing.services.progress import noting
 
 State = ChangePreview.State
-CAUSE = "seats.changed"
-_OPEN = (State.READY, State.APPLYING)
+CAUSE: Final = "seats.changed"
+STEP: Final = 2 * BATCH  # users per transaction, where as many as possible are changed
+_OPEN: Final = (State.READY, State.APPLYING)
+_MOVING: Final = ("state", "batches", "done", "totals", "change_set")
 
 
 def apply_now(preview: ChangePreview, actor: Actor, *, at: datetime | None = None, dry_run: bool = False) -> None:
@@ -45,8 +47,9 @@ def apply_in_batches(preview: ChangePreview, actor: Actor, *, at: datetime | Non
     The first batch compares the whole preview, as `apply_now` does. A row of a later one that comes out differently
     when its turn comes is left out, and says why.
     """
+    wishes = wishes_in(preview)
     try:
-        while _apply_batch(preview, actor, at):
+        while _apply_batch(preview, actor, at, wishes):
             pass
     except StateMoved as moved:
         _leave_stale(preview, moved)
@@ -76,17 +79,18 @@ def _apply_whole(
         preview.save(update_fields=["change_set", "state", "done"])
 
 
-def _apply_batch(preview: ChangePreview, actor: Actor, at: datetime | None) -> bool:
+def _apply_batch(preview: ChangePreview, actor: Actor, at: datetime | None, wishes: Sequence[BulkWish]) -> bool:
     """Applies the next batch, and writes down in the same transaction that it is done; returns whether more follow."""
     with customer_commit(customer=preview.customer, actor=actor, cause=CAUSE, at=at) as commit:
-        preview.refresh_from_db()
+        preview.refresh_from_db(fields=_MOVING)
         if preview.state not in _OPEN:
             return False
         if not preview.batches:
-            worked = _begin(commit, preview)
+            worked = _begin(commit, preview, wishes)
+            batch = set(preview.batches[0]) if preview.batches else set()
         else:
-            worked = work_out_wishes(commit, wishes_in(preview, preview.batches[0]), _rule(preview))
-        batch = set(preview.batches[0]) if preview.batches else set()
+            batch = set(preview.batches[0])
+            worked = work_out_wishes(commit, [wish for wish in wishes if wish.position in batch], _rule(preview))
         changes, strays = _as_recorded(preview, worked, batch)
         _leave_out(preview, worked, strays)
         users = _create(commit, preview, worked, changes)
@@ -101,11 +105,11 @@ def _apply_batch(preview: ChangePreview, actor: Actor, at: datetime | None) -> b
     return preview.state == State.APPLYING
 
 
-def _begin(commit: Commit, preview: ChangePreview) -> Worked:
+def _begin(commit: Commit, preview: ChangePreview, wishes: Sequence[BulkWish]) -> Worked:
     """Works out and compares everything, and lays down the batches."""
-    worked = work_out_wishes(commit, wishes_in(preview), _rule(preview))
+    worked = work_out_wishes(commit, wishes, _rule(preview))
     _refuse_moved(preview, worked)
-    preview.batches = worked.plan.batches(BATCH)
+    preview.batches = worked.plan.batches(STEP)
     preview.state = State.APPLYING
     preview.done = preview.total - sum(map(len, preview.batches))
     return worked

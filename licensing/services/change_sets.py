@@ -98,9 +98,14 @@ def _write_batch(
     seats: Mapping[int, Mapping[str, int]],
     owners: Mapping[str, Owner],
 ) -> None:
+    customer = commit.customer.pk  # ids are set at a part of the time that objects take
     ChangeSetRow.objects.bulk_create(
         ChangeSetRow(
-            customer=commit.customer, change_set=change_set, user=o.user, before=sorted(o.before), after=sorted(o.after)
+            customer_id=customer,
+            change_set_id=change_set.pk,
+            user_id=o.user.pk,
+            before=sorted(o.before),
+            after=sorted(o.after),
         )
         for o in changed
     )
@@ -112,12 +117,12 @@ def _write_batch(
     Seat.objects.bulk_create(
         (
             Seat(
-                customer=commit.customer,
-                user=o.user,
-                owner=owners[owner_of(module)],
+                customer_id=customer,
+                user_id=o.user.pk,
+                owner_id=owners[owner_of(module)].pk,
                 module_name=module.partition(".")[2],
                 assigned_at=commit.at,
-                assigned_in=change_set,
+                assigned_in_id=change_set.pk,
             )
             for o in changed
             for module in o.assigned

@@ -1,10 +1,12 @@
-"""Many seats at once: previewed, applied by token, or told what is in the way (S-9 to S-17)."""
+"""Many seats at once: previewed, applied by token, or told what is in the way (S-9 to S-16)."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from customers.errors import Invalid, NotFound, Refusal
 from customers.models import AuditEvent, CustomerUser
@@ -14,6 +16,7 @@ from licensing.facts import Mode
 from licensing.models import ChangePreview, ChangeSet
 from licensing.services import bulk, bulk_applying
 from licensing.services.bulk import preview_changes, prune_previews, undone_by, wishes_of
+from licensing.services.bulk_working import wishes_in
 from licensing.services.overrides import grant_override
 from licensing.services.people import edit_user
 from tests.licensing.changing import (
@@ -402,7 +405,8 @@ class TestInTheBackground:
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bulk, "AT_ONCE", 2)
-        monkeypatch.setattr("licensing.services.bulk_applying.BATCH", 2)
+        monkeypatch.setattr(bulk_applying, "BATCH", 2)
+        monkeypatch.setattr(bulk_applying, "STEP", 2)
 
     @pytest.mark.parametrize("mode", ["all_or_nothing", "as_many"])
     def test_the_worker_works_out_and_applies_large_ones(self, shop: Town, mode: str) -> None:
@@ -438,7 +442,7 @@ class TestInTheBackground:
         wishes = [gives("ola", SALES), gives("ida", SERVICE), gives("per", SALES)]
         preview = works(shop, previews(shop, *wishes, mode="as_many"))
         preview = applies(shop, preview)
-        assert bulk_applying._apply_batch(preview, shop.actor, None) is True
+        assert bulk_applying._apply_batch(preview, shop.actor, None, wishes_in(preview)) is True
         assert (again(shop, preview).done, again(shop, preview).state) == (2, "applying")
         shop.gives("per", ESSENTIALS)
 
@@ -449,3 +453,20 @@ class TestInTheBackground:
         assert (row.outcome, row.code, row.is_applied) == ("blocked", "seats_moved", False)
         assert shop.holds("per") == {ESSENTIALS}
         assert ChangePreview.objects.get().change_set.rows.count() == 2
+
+
+def test_statements_do_not_grow_with_users(market: Market) -> None:
+    """Not below a batch of a thousand: everything is read and written for all users of it together."""
+    few, many = Town("few", [f"f{n}" for n in range(3)]), Town("many", [f"m{n}" for n in range(30)])
+    counts = {}
+    for town in (few, many):
+        town.buys(sales_premium=30, at=hours(1))
+        with CaptureQueriesContext(connection) as previewing:
+            preview = previews(town, *(gives(user, SALES) for user in town.users), at=hours(2))
+        with CaptureQueriesContext(connection) as applying:
+            assert applies(town, preview, at=hours(3)).state == "applied"
+        counts[town.customer.code] = (len(previewing), len(applying))
+        town.assert_whole()
+    # Both write the set that Sales Premium gives; the first one alone has to write its content.
+    assert counts["few"][0] == counts["many"][0]
+    assert counts["many"][1] <= counts["few"][1]

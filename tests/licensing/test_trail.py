@@ -36,11 +36,14 @@ from customers.errors import Refusal
 from customers.models import Account, AuditEvent, Invitation, Membership
 from customers.services import accounts, invitations, keys, members
 from customers.services import customers as customer_rows
+from licensing.bulk_plan import BulkWish
 from licensing.facts import Mode
-from licensing.models import Migration, OwnerPlan, Package
+from licensing.models import ChangePreview, Migration, OwnerPlan, Package
 from licensing.recorded import SEALED
 from licensing.services import (
     activation,
+    bulk,
+    bulk_applying,
     erasing,
     importing,
     migrating,
@@ -68,6 +71,12 @@ from tests.licensing.tampering import edit
 NO_CHANGE: Final = {
     "licensing.services.commit.customer_commit": "the frame of every write at a customer",
     "licensing.services.impacting.request_impact": "asks for a report; nobody's data changes",
+    "licensing.services.bulk.preview_changes": "tells what would come of it; nobody's seats change",
+    "licensing.services.bulk.preview_undo": "tells what would come of it; nobody's seats change",
+    "licensing.services.bulk_worker.work_out_preview": "tells what would come of it; nobody's seats change",
+    "licensing.services.bulk_worker.send_to_worker": "calls the others, later",
+    "licensing.services.bulk_worker.begin_applying": "calls the others, later",
+    "licensing.services.bulk_worker.apply_large": "calls the others",
     "licensing.services.demo.make_demo_customers": "calls the others",
     "licensing.services.demo.map_ten_plans": "calls the others",
     "catalog.services.drafting.record_edit": "the record itself",
@@ -115,6 +124,16 @@ class World:
     def document(self) -> CatalogDocument:
         text = b"planarium-catalog: 1\nsolutions:\n  juggling:\n    name: Juggling\n"
         return documents.read_contents([("more.yaml", text)])
+
+
+def _previewed(w: World) -> ChangePreview:
+    wishes = [BulkWish(1, "ola", ("ten-sales-premium",))]
+    return bulk.preview_changes(customer=w.town.customer, actor=Actor(), wishes=wishes, reason="New", at=hours(7))
+
+
+def _applied(w: World) -> Any:
+    preview = _previewed(w)
+    return bulk.apply_preview(customer=preview.customer, token=preview.token, **w.who)
 
 
 def _override(w: World) -> Any:
@@ -465,6 +484,18 @@ ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
     "licensing.services.requests.grant_request": (
         lambda w: _request(w, requests.grant_request),
         *("seats.request_granted", "", "state"),
+    ),
+    "licensing.services.bulk.apply_preview": (
+        _applied,
+        *("seats.changed", "tindra/ola", "seats"),
+    ),
+    "licensing.services.bulk_applying.apply_now": (
+        lambda w: bulk_applying.apply_now(_previewed(w), w.by, at=hours(8)),
+        *("seats.changed", "tindra/ola", "seats"),
+    ),
+    "licensing.services.bulk_applying.apply_in_batches": (
+        lambda w: bulk_applying.apply_in_batches(_previewed(w), w.by, at=hours(8)),
+        *("seats.changed", "tindra/ola", "seats"),
     ),
     "licensing.services.seats.change_seats": (
         lambda w: w.at_town(seats.change_seats, wishes=[seats.UserWish("ola", ("ten-sales-premium",))], reason="New"),

@@ -11,7 +11,7 @@ from django.urls import URLResolver, get_resolver
 from catalog.models import Feature
 from customers.actor import SYSTEM
 from customers.models import Customer, Invitation, Membership
-from licensing.models import Migration, Override
+from licensing.models import ChangePreview, Migration, Override
 from licensing.services.requests import ask_for_seats
 from tests.factories.customers import AccountFactory
 from tests.licensing.market import Market, Town, hours
@@ -34,6 +34,7 @@ WORLD: Final = {
     "invitation": "4714",
     "seat-requests": "1",  # its number, once the world is there
     "reservation": "00000000-0000-4000-8000-000000000000",  # of nobody
+    "token": "a-preview-of-nothing-that-anybody-knows",
     "associate_id": "",  # Ola's, once the world is there
     "catalog/solutions": "sales",
     "catalog/features": "quotes",
@@ -56,6 +57,15 @@ def open_world() -> Customer:
     target = market.sales_premium.versions.get()
     Migration.objects.create(
         pk=WORLD["migration"], offer=target.offer, target=target, reason="Newer", proposed_at=hours(3)
+    )
+    ChangePreview.objects.create(
+        customer=town.customer,
+        token=WORLD["token"],
+        actor="Cara",
+        created_at=hours(3),
+        expires_at=hours(27),
+        mode="all_or_nothing",
+        wishes=[],
     )
     Override.objects.create(
         pk=WORLD["override"],

@@ -177,6 +177,19 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "GET customers/{customer}/users/{user}/entitlements/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/{user}/entitlements/{feature}/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/{user}/entitlements/{feature}/?explain=true": row(**_OF_A_CUSTOMER, publisher=403),
+    "GET customers/{customer}/change-sets/": row(**_SEATS),
+    "POST customers/{customer}/change-sets/": row(
+        **_SEATS, auditor=403, viewer=403, admin=400, **dict.fromkeys(_TRUSTED, 400)
+    ),
+    "POST customers/{customer}/change-sets/preview/": row(
+        **_SEATS, auditor=403, viewer=403, admin=400, **dict.fromkeys(_TRUSTED, 400)
+    ),
+    "GET customers/{customer}/change-sets/previews/{token}/": row(**_SEATS),
+    "GET customers/{customer}/change-sets/{number}/": row(**_SEATS),
+    # It was made long ago.
+    "POST customers/{customer}/change-sets/{number}/undo/": row(
+        **_SEATS, auditor=403, viewer=403, admin=409, **dict.fromkeys(_TRUSTED, 409)
+    ),
     "GET customers/{customer}/users/{user}/seats/": row(**_SEATS),
     "GET customers/{customer}/users/{user}/seats/{module}/": row(**_SEATS),
     "PUT customers/{customer}/users/{user}/seats/{module}/": row(**_SEATS, auditor=403, viewer=403),
