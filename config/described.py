@@ -40,6 +40,7 @@ _SEATS: Final = (
     "user_cannot_hold_seats",
 )
 _ITEMS: Final = ("items_refused", "no_subscription", "package_does_not_fit", "subscription_cancelled")
+_PREVIEW: Final = ("preview_blocked", "preview_expired", "preview_not_ready", "state_moved")
 _USAGE: Final = ("not_counted",)
 _READS: Final = {"404": ("not_recorded",), "409": ("revision_not_reached",)}
 CODES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
@@ -52,6 +53,11 @@ CODES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "getSeatDetail": {"404": ("seat_not_held",)},
     "putSeatDetail": {"404": ("seat_not_held",), "409": _SEATS},
     "deleteSeatDetail": {"404": ("seat_not_held",), "409": ("missing_prerequisite",)},
+    "postChangeSetPreview": {"409": ("change_set_growing",)},
+    "postChangeSetList": {"409": _PREVIEW},
+    "postChangeSetUndo": {"409": ("already_undone", "undo_too_late", *_PREVIEW)},
+    "patchUserDetail": {"409": ("user_is_erased",)},
+    "postUserErasure": {"400": ("not_confirmed",), "409": ("user_is_erased",)},
     "putSubscriptionDetail": {"409": ("items_refused", "package_does_not_fit")},
     "postSubscriptionCancel": {"409": ("no_subscription", "subscription_cancelled")},
     "postSubscriptionResume": {"409": ("no_subscription",)},
