@@ -35,7 +35,7 @@ from customers.access import NotAuthenticated, not_allowed
 from customers.errors import Invalid, Refusal
 
 CONTENT_TYPE: Final = "application/problem+json"
-API_PATHS: Final = ("/api/", "/superoffice/api/")
+API_PATHS: Final = ("/api/", "/ofrep/", "/superoffice/api/")
 # The longest window of ACCOUNT_RATE_LIMITS, in seconds: after it, every limit lets one try again.
 WAIT_AFTER_TOO_MANY: Final = 300
 _LOG: Final = structlog.get_logger(__name__)
@@ -95,6 +95,8 @@ def problem_of(exc: Exception) -> Problem:
 # ── What we refuse ourselves ────────────────────────────────────────────────
 def _refused(refusal: Refusal) -> Problem:
     headers = {"WWW-Authenticate": 'Bearer realm="api"'} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after)
     return Problem(
         status=refusal.status,
         code=refusal.code,

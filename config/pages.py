@@ -29,10 +29,17 @@ API_WORTH_COMPRESSING: Final = 10_000  # bytes
 
 
 class GZipPages(GZipMiddleware):
-    """Compresses pages, tables and documents; small answers of the API stay as they are, they are read too often."""
+    """Compresses pages, tables, documents, and the API's large answers, streamed ones too.
+
+    Small answers of the API stay as they are: they are read so often that it would cost more than it saves. Whoever
+    can make a caller ask and sees how long the answers are (BREACH) learns nothing from them: an answer of the API
+    repeats nothing of what was sent beside anything secret; what is secret in a page, its CSRF token, is masked anew
+    each time, and Django pads compressed pages at random.
+    """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if request.path.startswith(API_PATHS) and len(getattr(response, "content", b"")) < API_WORTH_COMPRESSING:
+        is_small = not response.streaming and len(getattr(response, "content", b"")) < API_WORTH_COMPRESSING
+        if request.path.startswith(API_PATHS) and is_small:
             return response
         return super().process_response(request, response)
 

@@ -143,6 +143,17 @@ else:
     _default |= {"CONN_MAX_AGE": env.int("CONN_MAX_AGE", 600), "OPTIONS": {"prepare_threshold": 5}}
     _default["TEST"] = {"NAME": f"test_planarium_{env.str('TEST_DB', 'main')}"}
 DATABASES = {"default": _default | {"ATOMIC_REQUESTS": False}}
+# A copy that follows the primary: for lists, reports, and reads that carry min_revision (customers/replica.py).
+_replica = env.str("DATABASE_REPLICA_URL", "")
+if _replica:
+    _copy = {"CONN_MAX_AGE": _default.get("CONN_MAX_AGE", 0), "OPTIONS": dict(_default.get("OPTIONS", {}))}
+    DATABASES["replica"] = env.dj_db_url("DATABASE_REPLICA_URL") | _copy | {"TEST": {"MIRROR": "default"}}
+    DATABASE_ROUTERS = ["customers.replica.ReplicaRouter"]
+    MIDDLEWARE.append("customers.replica.RememberWriters")
+# Lists come from the primary while the replica is further behind than this,
+REPLICA_MAX_LAG_SECONDS = env.float("REPLICA_MAX_LAG_SECONDS", 10.0)
+# and for so long after the caller's own last write.
+REPLICA_AFTER_WRITE_SECONDS = env.int("REPLICA_AFTER_WRITE_SECONDS", 15)
 
 _cache_url = env.str("CACHE_URL", "")
 CACHES: dict[str, Any] = {
@@ -309,6 +320,7 @@ SPECTACULAR_SETTINGS = {
     },
     "COMPONENT_SPLIT_REQUEST": True,
     "PATH_CONVERTER_OVERRIDES": {"code": str},
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.described.describe"],
 }
 
 # ── Logs ────────────────────────────────────────────────────────────────────

@@ -51,6 +51,7 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("api/", include("config.api")),
+    path("ofrep/v1/", include("licensing.api.ofrep_urls")),
     path("superoffice/api/v1/", include("licensing.api.superoffice_urls")),
     path("admin/", admin.site.urls),
     path("account/", your_account, name="account"),

@@ -17,6 +17,7 @@ class Refusal(Exception):
     code: ClassVar[str] = "refused"
     status: ClassVar[int] = 409
     title: ClassVar[str] = "Refused"
+    retry_after: ClassVar[int | None] = None  # seconds, where trying again may help
 
     def __init__(
         self,

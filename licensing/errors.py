@@ -434,3 +434,35 @@ class NothingToRollBack(MigrationRefusal):
             blocking={"kind": "migration", "code": migration},
             next_action="Nothing needs to be rolled back.",
         )
+
+
+class RevisionNotReached(Refusal):
+    """A read names a revision that the customer has not come to; on the primary, none has been given out yet."""
+
+    code = "revision_not_reached"
+    title = "Revision not reached"
+    retry_after = 1
+
+    def __init__(self, customer: str, *, asked: int, reached: int) -> None:
+        super().__init__(
+            f"{customer} is at revision {reached}, and revision {asked} was asked for.",
+            blocking={"kind": "revision", "code": str(asked)},
+            next_action="Ask with a revision that an answer of this customer named, or try again in a moment.",
+            details={"revision": reached},
+        )
+
+
+class ChangesGone(Refusal):
+    """What happened after a revision is no longer known in full, so it can't be followed from there."""
+
+    code = "changes_gone"
+    status = 410
+    title = "Changes not kept"
+
+    def __init__(self, customer: str, after: int) -> None:
+        super().__init__(
+            f"The changes of {customer} after revision {after} are not all kept.",
+            blocking={"kind": "revision", "code": str(after)},
+            next_action="Take a new snapshot, and follow the changes after its revision.",
+            details={"reset": True},
+        )

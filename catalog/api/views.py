@@ -13,6 +13,7 @@ from rest_framework import generics
 from catalog.api import filters, serializers
 from catalog.models import Feature, LevelChoice, Module, Offer, Solution, Version
 from customers.errors import NotFound
+from customers.replica import ReplicaServes
 
 
 class CatalogView(generics.GenericAPIView[Any]):
@@ -52,7 +53,7 @@ def offers_of(versions: QuerySet[Version]) -> dict[str, list[str]]:
     }
 
 
-class PlanList(CatalogView, generics.ListAPIView[Any]):
+class PlanList(ReplicaServes, CatalogView, generics.ListAPIView[Any]):
     """The plans on offer, each in its live version. What isn't for sale is only included by others."""
 
     serializer_class = serializers.PlanSerializer
@@ -74,7 +75,7 @@ class PlanDetail(DetailView):
         return on_offer(Offer.Type.PLAN)
 
 
-class AddOnList(CatalogView, generics.ListAPIView[Any]):
+class AddOnList(ReplicaServes, CatalogView, generics.ListAPIView[Any]):
     """The add-ons on offer, each in its live version."""
 
     serializer_class = serializers.AddOnSerializer
@@ -112,7 +113,7 @@ class SolutionView(CatalogView):
         return {**super().get_serializer_context(), "plans": list(ordered.values_list("content__offer", flat=True))}
 
 
-class SolutionList(SolutionView, generics.ListAPIView[Any]):
+class SolutionList(ReplicaServes, SolutionView, generics.ListAPIView[Any]):
     """The solutions that something on offer covers."""
 
     filterset_class = filters.SolutionFilter
@@ -135,7 +136,7 @@ class FeatureView(CatalogView):
         return rows.prefetch_related(Prefetch("choices", steps))
 
 
-class FeatureList(FeatureView, generics.ListAPIView[Any]):
+class FeatureList(ReplicaServes, FeatureView, generics.ListAPIView[Any]):
     """The features that any published version names."""
 
     serializer_class = serializers.FeatureSerializer
@@ -168,7 +169,7 @@ class ModuleView(CatalogView):
         return rows.select_related("owner", "prerequisite__owner")
 
 
-class ModuleList(ModuleView, generics.ListAPIView[Any]):
+class ModuleList(ReplicaServes, ModuleView, generics.ListAPIView[Any]):
     """The licence names that any published version ships."""
 
     serializer_class = serializers.ModuleSerializer

@@ -11,9 +11,10 @@ from customers.api.base import CustomerMixin
 from customers.api.filters import CustomerFilter
 from customers.api.serializers import CustomerSerializer
 from customers.models import Customer
+from customers.replica import ReplicaServes
 
 
-class CustomerList(generics.ListAPIView[Customer]):
+class CustomerList(ReplicaServes, generics.ListAPIView[Customer]):
     """The customers that the caller may read: all, its own, or the one that its key is bound to."""
 
     required_scopes = {"GET": "customers:read"}

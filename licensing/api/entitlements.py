@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django.http import HttpResponse, HttpResponseNotModified
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -15,18 +14,25 @@ from rest_framework.views import APIView
 
 from catalog.models import Feature
 from customers.access import Access, access_of, get_customer, not_allowed
-from customers.api.params import flag, instant, refuse_unknown
+from customers.api.params import flag, instant, refuse_unknown, whole_number
 from customers.errors import NotFound
 from customers.models import Customer, CustomerUser
+from licensing.api.answers import answered, in_words, is_known, tag_of, unchanged
 from licensing.api.serializers import EntitlementSerializer, EntitlementsSerializer
 from licensing.errors import NotRecorded
 from licensing.explaining import explain, may_know_who
+from licensing.freshness import read_at_least, refuse_older
 from licensing.reading import HeldSet, Reading, held_set, read_customer, read_user
 
 READ = "entitlements:read"
 EXPLAIN = "entitlements:explain"
 AT = OpenApiParameter(
     "at", datetime, description="Answer as of this instant, with its offset. The future: as derived so far."
+)
+AT_LEAST = OpenApiParameter(
+    "min_revision",
+    int,
+    description="Refuse an answer from before this revision of the customer: `revision_not_reached`.",
 )
 WHY = OpenApiParameter("explain", bool, description="Add the whole trace; needs the scope entitlements:explain.")
 
@@ -36,12 +42,23 @@ class _Answer(APIView):
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": READ}
 
-    def look_up(self, request: Request, customer: str, user: str | None, at: datetime | None) -> Reading:
-        """Returns the reading. Raises NotFound, Forbidden or NotRecorded; one query when all is well."""
-        reading = read_customer(customer, at) if user is None else read_user(customer, user, at)
+    def look_up(self, request: Request, customer: str, user: str | None) -> Reading:
+        """Returns the reading; one query if all is well.
+
+        Raises Invalid, NotFound, Forbidden, NotRecorded or RevisionNotReached.
+        """
+        at, least = instant(request), whole_number(request, "min_revision")
+
+        def read(using: str) -> Reading | None:
+            if user is None:
+                return read_customer(customer, at, using=using)
+            return read_user(customer, user, at, using=using)
+
+        reading = read_at_least(least, read)
         access = access_of(request)
         if reading is None or not access.allows(READ, reading.customer_id):
             raise refused(access, customer)
+        refuse_older(least, reading.recorded, reading.customer)
         if user is not None and reading.user is None:
             raise NotFound("user", user)
         if reading.set_id is None:
@@ -51,28 +68,28 @@ class _Answer(APIView):
 
 
 class UserEntitlements(_Answer):
-    @extend_schema(parameters=[AT], responses=EntitlementsSerializer)
+    @extend_schema(parameters=[AT, AT_LEAST], responses=EntitlementsSerializer)
     def get(self, request: Request, customer: str, user: str) -> HttpResponse:
         """What a user may do: plans, modules, and every feature they can view or edit."""
         return _whole(self, request, customer, user)
 
 
 class CustomerEntitlements(_Answer):
-    @extend_schema(parameters=[AT], responses=EntitlementsSerializer)
+    @extend_schema(parameters=[AT, AT_LEAST], responses=EntitlementsSerializer)
     def get(self, request: Request, customer: str) -> HttpResponse:
         """What the customer has as a whole, as if every visible module sold were held; user overrides are ignored."""
         return _whole(self, request, customer, None)
 
 
 class UserEntitlement(_Answer):
-    @extend_schema(parameters=[AT, WHY], responses=EntitlementSerializer)
+    @extend_schema(parameters=[AT, AT_LEAST, WHY], responses=EntitlementSerializer)
     def get(self, request: Request, customer: str, user: str, feature: str) -> HttpResponse:
         """One feature for one user; with `explain=true` the whole trace of the answer."""
         return _single(self, request, customer, user, feature)
 
 
 class CustomerEntitlement(_Answer):
-    @extend_schema(parameters=[AT, WHY], responses=EntitlementSerializer)
+    @extend_schema(parameters=[AT, AT_LEAST, WHY], responses=EntitlementSerializer)
     def get(self, request: Request, customer: str, feature: str) -> HttpResponse:
         """One feature for the customer as a whole; with `explain=true` the whole trace of the answer."""
         return _single(self, request, customer, None, feature)
@@ -87,57 +104,31 @@ def refused(access: Access, customer: str) -> Exception:
     return not_allowed()
 
 
-def _tag(request: Request, reading: Reading) -> str:
-    """Returns the weak ETag: revision, periods, and what was asked."""
-    asked = f"{request.path}?{request.META.get('QUERY_STRING', '')}".lower()
-    return f'W/"{reading.etag}-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"'
-
-
-def _is_known(request: Request, tag: str) -> bool:
-    """Whether the caller has this very answer already."""
-    known = request.META.get("HTTP_IF_NONE_MATCH", "")
-    return bool(known) and any(part.strip() in (tag, tag[2:], "*") for part in known.split(","))
-
-
-def _answered(body: bytes, tag: str) -> HttpResponse:
-    return _tagged(HttpResponse(body, content_type="application/json"), tag)
-
-
-def _unchanged(tag: str) -> HttpResponse:
-    return _tagged(HttpResponseNotModified(), tag)
-
-
-def _tagged(response: HttpResponse, tag: str) -> HttpResponse:
-    response["ETag"] = tag
-    response["Cache-Control"] = "private, no-cache"
-    return response
-
-
 def _whole(view: _Answer, request: Request, customer: str, user: str | None) -> HttpResponse:
-    refuse_unknown(request, ["at"])
-    reading = view.look_up(request, customer, user, instant(request))
-    tag = _tag(request, reading)
-    if _is_known(request, tag):
-        return _unchanged(tag)
-    return _answered(_head(reading) + b"," + _set_of(reading).tail, tag)
+    refuse_unknown(request, ["at", "min_revision"])
+    reading = view.look_up(request, customer, user)
+    tag = tag_of(request, reading.etag)
+    if is_known(request, tag):
+        return unchanged(tag)
+    return answered(_head(reading) + b"," + _set_of(reading).tail, tag)
 
 
 def _single(view: _Answer, request: Request, customer: str, user: str | None, code: str) -> HttpResponse:
-    refuse_unknown(request, ["at", "explain"])
+    refuse_unknown(request, ["at", "explain", "min_revision"])
     wants_why = flag(request, "explain")
-    reading = view.look_up(request, customer, user, instant(request))
+    reading = view.look_up(request, customer, user)
     if wants_why and not access_of(request).allows(EXPLAIN, reading.customer_id):
         raise not_allowed()
-    tag = _tag(request, reading)
-    if _is_known(request, tag) and not wants_why:
-        return _unchanged(tag)
+    tag = tag_of(request, reading.etag)
+    if is_known(request, tag) and not wants_why:
+        return unchanged(tag)
     known, entitlement = _entitlement(_set_of(reading), code)
     body: dict[str, Any] = {"feature": known, **entitlement}
     if wants_why:
         tells_who = may_know_who(access_of(request), reading.customer_id)
         body["explain"] = _why(reading, known, tells_who=tells_who)
     tail = JSONRenderer().render(body)
-    return _answered(_head(reading) + b"," + tail[1:], tag)
+    return answered(_head(reading) + b"," + tail[1:], tag)
 
 
 def _head(reading: Reading) -> bytes:
@@ -146,15 +137,11 @@ def _head(reading: Reading) -> bytes:
     if reading.user is not None:
         head["user"] = reading.user
     head["revision"] = reading.revision
-    head["as_of"] = _instant(reading.as_of)
-    head["valid_until"] = None if reading.valid_until is None else _instant(reading.valid_until)
+    head["as_of"] = in_words(reading.as_of)
+    head["valid_until"] = None if reading.valid_until is None else in_words(reading.valid_until)
     head["status"] = reading.status
     spelled = json.dumps(head, separators=(",", ":"), ensure_ascii=False)
     return f'{spelled[:-1]},"owners":{reading.owners}'.encode()
-
-
-def _instant(at: datetime) -> str:
-    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _set_of(reading: Reading) -> HeldSet:
@@ -168,18 +155,23 @@ def _entitlement(held: HeldSet, code: str) -> tuple[str, dict[str, Any]]:
 
     A feature is known when any published version names it.
     """
-    found = held.features.get(code) or held.features.get(code.lower())
-    if found is not None:
-        return code if code in held.features else code.lower(), dict(found)
+    known = held.spelled(code)
+    if known is not None:
+        return known, dict(held.features[known])
     feature = Feature.objects.published().named(code).first()
     if feature is None:
         raise NotFound("feature", code)
+    return feature.code, nothing_of(feature)
+
+
+def nothing_of(feature: Feature) -> dict[str, Any]:
+    """Returns the answer to somebody who has nothing of a feature."""
     nothing: dict[str, Any] = {"kind": feature.kind, "access": "none", "value": None}
     if feature.kind == "switch":
         nothing["value"] = False
     if feature.kind == "limit":
         nothing["unlimited"] = False
-    return feature.code, nothing
+    return nothing
 
 
 def _why(reading: Reading, feature: str, *, tells_who: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from customers.api.base import CustomerMixin
 from customers.api.params import instant
+from customers.replica import ReplicaServes
 from licensing.api.entitlements import AT
 from licensing.api.filters import LicenseFilter
 from licensing.api.serializers import LicenseSerializer
@@ -20,7 +21,7 @@ from licensing.recorded import SEALED, damaged_rows
 from licensing.selectors import users_per_module
 
 
-class LicenseList(CustomerMixin, GenericAPIView[ModuleLicense]):
+class LicenseList(ReplicaServes, CustomerMixin, GenericAPIView[ModuleLicense]):
     required_scopes: ClassVar[dict[str, str]] = {"GET": "licenses:read"}
     queryset = ModuleLicense.objects.none()
     serializer_class = LicenseSerializer

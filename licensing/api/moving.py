@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from customers.access import access_of, not_allowed
 from customers.api.params import refuse_unknown
 from customers.errors import NotFound
+from customers.replica import ReplicaServes
 from licensing.api.filters import MigrationCustomerFilter, MigrationFilter
 from licensing.models import Migration, MigrationCustomer
 
@@ -78,7 +79,7 @@ def _counts(migrations: Iterable[Migration]) -> dict[int, dict[str, int]]:
     return counts
 
 
-class MigrationList(MigrationView):
+class MigrationList(ReplicaServes, MigrationView):
     queryset = Migration.objects.none()
     serializer_class = MigrationSerializer
     filterset_class = MigrationFilter
@@ -105,7 +106,7 @@ class MigrationDetail(MigrationView):
         return Response(MigrationSerializer(found, context={"counts": _counts([found])}).data)
 
 
-class MigrationCustomerList(MigrationView):
+class MigrationCustomerList(ReplicaServes, MigrationView):
     queryset = MigrationCustomer.objects.none()
     serializer_class = MigrationCustomerSerializer
     filterset_class = MigrationCustomerFilter

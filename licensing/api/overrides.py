@@ -18,6 +18,7 @@ from customers.api.params import flag, instant, refuse_unknown
 from customers.errors import NotFound
 from customers.idempotency import idempotent
 from customers.models import Customer
+from customers.replica import ReplicaServes
 from licensing.api.bodies import body_of
 from licensing.api.contract_serializers import EffectSerializer
 from licensing.api.filters import OverrideFilter
@@ -89,7 +90,7 @@ class NewOverrideSerializer(serializers.Serializer[Any]):
         return data
 
 
-class OverrideList(CustomerMixin, GenericAPIView[Override]):
+class OverrideList(ReplicaServes, CustomerMixin, GenericAPIView[Override]):
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read", "POST": "overrides:write"}
     queryset = Override.objects.none()
     serializer_class = OverrideSerializer

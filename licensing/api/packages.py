@@ -24,6 +24,7 @@ from customers.api.base import CustomerMixin
 from customers.api.params import bad_parameter, flag, refuse_unknown
 from customers.errors import NotFound
 from customers.idempotency import idempotent
+from customers.replica import ReplicaServes
 from licensing.api.filters import PackageFilter
 from licensing.api.parameters import DRY_RUN, KEY
 from licensing.models import Package
@@ -182,7 +183,7 @@ class RemovedSerializer(serializers.Serializer[Any]):
     dry_run = serializers.BooleanField()
 
 
-class PackageList(CustomerMixin, GenericAPIView[Package]):
+class PackageList(ReplicaServes, CustomerMixin, GenericAPIView[Package]):
     required_scopes: ClassVar[dict[str, str]] = {"GET": "licenses:read", "POST": "customers:write"}
     queryset = Package.objects.none()
     serializer_class = PackageSerializer

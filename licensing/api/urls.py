@@ -3,6 +3,7 @@ from django.urls import path
 from licensing.api import (
     activation,
     change_sets,
+    checking,
     contracts,
     entitlements,
     licenses,
@@ -12,6 +13,7 @@ from licensing.api import (
     packages,
     seat_requests,
     seats,
+    snapshots,
     usage,
     users,
 )
@@ -23,6 +25,10 @@ urlpatterns = [
     # What apps ask on every click comes first: addresses are tried in turn.
     path(f"{_USER}entitlements/", entitlements.UserEntitlements.as_view(), name="user-entitlements"),
     path(f"{_USER}entitlements/<code:feature>/", entitlements.UserEntitlement.as_view(), name="user-entitlement"),
+    path("entitlements/check/", checking.EntitlementCheck.as_view(), name="entitlement-check"),
+    path(f"{_CUSTOMER}entitlements/snapshot/", snapshots.Snapshot.as_view(), name="entitlement-snapshot"),
+    path(f"{_CUSTOMER}entitlements/changes/", snapshots.Changes.as_view(), name="entitlement-changes"),
+    path("signing-keys/", snapshots.SigningKeys.as_view(), name="signing-keys"),
     path(f"{_CUSTOMER}entitlements/", entitlements.CustomerEntitlements.as_view(), name="customer-entitlements"),
     path(
         f"{_CUSTOMER}entitlements/<code:feature>/",

@@ -17,6 +17,7 @@ from customers.api.params import flag, refuse_unknown
 from customers.errors import Invalid, NotFound
 from customers.idempotency import idempotent
 from customers.models import Customer, CustomerUser
+from customers.replica import ReplicaServes
 from licensing.api.bodies import body_of
 from licensing.api.filters import UserFilter
 from licensing.api.parameters import DRY_RUN, KEY
@@ -69,7 +70,7 @@ class ErasureSerializer(UserChangeSerializer):
     answers = serializers.IntegerField(help_text="Answers kept under an Idempotency-Key that named the person.")
 
 
-class UserList(CustomerMixin, GenericAPIView[CustomerUser]):
+class UserList(ReplicaServes, CustomerMixin, GenericAPIView[CustomerUser]):
     required_scopes: ClassVar[dict[str, str]] = {"GET": "users:read", "POST": "users:write"}
     queryset = CustomerUser.objects.none()
     serializer_class = UserSerializer

@@ -29,6 +29,7 @@ from customers.access import Access, access_of
 from customers.audit import in_words, kinds_recorded, tell
 from customers.models import AuditEvent
 from customers.querysets import AuditEventQuerySet
+from customers.replica import ReplicaServes
 from customers.tables import Column, NeverNull, Table
 from licensing.portal.links import customer_link
 from licensing.portal.trail import CATALOG, addresses_of, may_meet, may_meet_action, readable_events
@@ -172,7 +173,7 @@ def columns(*, is_few: bool) -> list[Column]:
 
 # ── The page ────────────────────────────────────────────────────────────────
 @method_decorator(never_cache, name="dispatch")
-class AuditPage(LoginRequiredMixin, View):
+class AuditPage(ReplicaServes, LoginRequiredMixin, View):
     def get(self, request: HttpRequest) -> HttpResponseBase:
         access = access_of(request)
         events = readable_events(access)

@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 
 from customers.access import access_of, not_allowed
 from customers.models import Customer
+from customers.replica import ReplicaServes
 from customers.tables import Column, Table
 from licensing.models import Subscription, SubscriptionItem
 from licensing.portal.charts import BarChart, bar_chart
@@ -64,7 +65,7 @@ RENEWALS: Final = (
 
 
 @method_decorator(never_cache, name="dispatch")
-class FiguresPage(LoginRequiredMixin, View):
+class FiguresPage(ReplicaServes, LoginRequiredMixin, View):
     """For our own people: how the plans sell, and whose contracts renew when."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:

@@ -23,6 +23,7 @@ from catalog.models import Version
 from catalog.selectors import drafts
 from customers.access import Access, access_of, not_allowed
 from customers.models import Customer
+from customers.replica import ReplicaServes
 from customers.tables import Column, Table
 from licensing.differences import Effect
 from licensing.impact import Impact
@@ -137,7 +138,7 @@ class ImpactReports(ImpactPages):
         return render(request, "licensing/portal/impact_reports.html", context, status=status)
 
 
-class ImpactByFeature(ImpactPages):
+class ImpactByFeature(ReplicaServes, ImpactPages):
     """One report, as a list of what it says `by` feature."""
 
     template = "licensing/portal/impact_features.html"
@@ -199,7 +200,7 @@ class ImpactProblems(ImpactByFeature):
         return Table(request, "impact-problems", rows, PROBLEMS, sort="customer")
 
 
-class ImpactAtCustomer(ImpactPages):
+class ImpactAtCustomer(ReplicaServes, ImpactPages):
     """What a report says of one customer, feature by feature: looked at again, as of the report's instant."""
 
     def get(self, request: HttpRequest, report: int, customer: str) -> HttpResponse:

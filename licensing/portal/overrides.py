@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from customers.access import Access, access_of, not_allowed
 from customers.errors import NotFound, Refusal
 from customers.models import CustomerUser
+from customers.replica import ReplicaServes
 from customers.tables import Table
 from licensing.models import CustomerRevision, Override
 from licensing.overriding import effects_of_ending, effects_of_granting, override_in_words
@@ -37,7 +38,7 @@ def may_see_all_overrides(access: Access) -> bool:
 
 # ── Lists ───────────────────────────────────────────────────────────────────
 @method_decorator(never_cache, name="dispatch")
-class AllOverrides(LoginRequiredMixin, View):
+class AllOverrides(ReplicaServes, LoginRequiredMixin, View):
     """Those of every customer, for our own people; `?state=ending` has those about to end."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:

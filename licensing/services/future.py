@@ -29,6 +29,7 @@ from licensing.models import (
     SubscriptionItem,
     UserPeriod,
 )
+from licensing.passed import instants_passed
 from licensing.recorded import SEALED
 from licensing.services.change_sets import UserOutcome, write_outcomes
 from licensing.services.ledger import Commit
@@ -63,7 +64,7 @@ def settle(commit: Commit) -> int:
     Packages on their day become the active ones, seats that left are released in a change set, a cancelled subscription
     is over. Periods stand already.
     """
-    instants = _passed(commit)
+    instants = instants_passed(commit.customer.pk, commit.head.stamp, commit.at)
     for at in instants:
         then = Commit(commit.customer, SYSTEM, at, commit.head, "clock.passed")
         _settle_packages(then)
@@ -73,20 +74,6 @@ def settle(commit: Commit) -> int:
         RevisionEntry.objects.create(customer=commit.customer, number=number, at=at, cause=then.cause)
     commit.moves_contract = commit.moves_clock = True
     return len(instants)
-
-
-def _passed(commit: Commit) -> list[datetime]:
-    """Returns, in order, the instants since the last commit at which the clock changed something."""
-    customer, since, until = commit.customer, commit.head.stamp, commit.at
-    found: set[datetime] = set()
-    for model in (HoldingPeriod, UserPeriod):
-        ends = model.objects.filter(customer=customer, ends_at__gt=since, ends_at__lte=until).order_by()
-        found |= {at for at in ends.values_list("ends_at", flat=True).distinct() if at is not None}
-    packages = Package.objects.filter(customer=customer, activated_at__lte=until).scheduled()
-    found |= set(packages.values_list("activated_at", flat=True))
-    over = Subscription.objects.filter(customer=customer, ended_at=None, ends_at__lte=until)
-    found |= set(over.values_list("ends_at", flat=True))
-    return sorted(found)
 
 
 def _settle_packages(then: Commit) -> None:

@@ -30,10 +30,16 @@ class Line:
     label: str
     path: str
     crowd: str = "large"
+    status: int = 200
+    is_known: bool = False  # the caller says that it has the answer already
 
     @property
     def is_about_users(self) -> bool:
         return "{user}" in self.path
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"if_none_match": "*"} if self.is_known else {}
 
     def path_for(self, customer: str, user: str) -> str:
         return self.path.format(customer=customer, user=user)
@@ -41,12 +47,13 @@ class Line:
     def requests(self, population: Population, key: str, count: int, dice: Random) -> list[bytes]:
         """Returns `count` requests about random users."""
         users = (population.user(dice.randrange(population.users)) for _ in range(count))
-        return [get(self.path_for(*user), key) for user in users]
+        return [get(self.path_for(*user), key, **self.headers) for user in users]
 
 
 LINES = (
     Line("nothing", "no-op view", NOTHING),
     Line("entitlements", "entitlement read", ENTITLEMENTS),
+    Line("unchanged", "entitlement read, unchanged", ENTITLEMENTS, status=304, is_known=True),
     Line("naive", "naive reading", NAIVE),
     Line("entitlements_small", "entitlement read", ENTITLEMENTS, crowd="small"),
 )

@@ -12,7 +12,7 @@ import socket
 import time
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -56,11 +56,21 @@ class Sample:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def get(path: str, key: str) -> bytes:
-    """Returns the bytes of a GET request with an API key."""
-    return (
-        f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {key}\r\nAccept: application/json\r\n\r\n"
-    ).encode()
+def get(path: str, key: str, **headers: str) -> bytes:
+    """Returns the bytes of a GET request with an API key; `if_none_match="*"` is the header of that name."""
+    return _request("GET", path, key, headers)
+
+
+def post(path: str, key: str, body: bytes) -> bytes:
+    """Returns the bytes of a POST request of JSON with an API key."""
+    return _request("POST", path, key, {"content_type": "application/json", "content_length": str(len(body))}) + body
+
+
+def _request(method: str, path: str, key: str, headers: Mapping[str, str]) -> bytes:
+    said = {"Host": HOST, "Authorization": f"Bearer {key}", "Accept": "application/json"}
+    said |= {name.replace("_", "-"): value for name, value in headers.items()}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in said.items())
+    return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode()
 
 
 class Connection:
@@ -112,6 +122,8 @@ def _length(received: bytes) -> int:
         return -1
     head = received[:end].lower()
     start = head.find(b"\r\ncontent-length:")
+    if start < 0 and head.startswith(b"http/1.1 304"):
+        return end + 4
     if start < 0:
         raise LoadError(f"An answer without Content-Length: {head[:200]!r}")
     return end + 4 + int(head[start + 17 :].split(b"\r\n", 1)[0])

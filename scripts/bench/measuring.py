@@ -53,12 +53,12 @@ class _Turn:
         self.sites, self.loads, self.dice = sites, loads, dice
 
     def take(self, line: Line, seconds: float) -> Sample:
-        """Lets one line have the machine. Raises LoadError unless every answer is a 200."""
+        """Lets one line have the machine. Raises LoadError unless every answer has the line's status."""
         site = self.sites[line.crowd]
         requests = line.requests(site.population, site.key, RANDOM_USERS, self.dice)
         sample = self.loads[line.crowd].run(requests, seconds)
-        if set(sample.statuses) != {200}:
-            raise LoadError(f"{line.label}: answers other than 200: {dict(sample.statuses)}.")
+        if set(sample.statuses) != {line.status}:
+            raise LoadError(f"{line.label}: answers other than {line.status}: {dict(sample.statuses)}.")
         return sample
 
     def round(self, seconds: float) -> dict[str, Sample]:

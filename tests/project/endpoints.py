@@ -17,7 +17,7 @@ from tests.factories.customers import AccountFactory
 from tests.licensing.market import Market, Town, hours
 from tests.licensing.partners import Partner
 
-COMPATIBLE: Final = "superoffice/api/v1/"
+COMPATIBLE: Final = ("superoffice/api/v1/", "ofrep/v1/")  # what has addresses of its own
 # Ola of Fjordlys holds Sales Premium; Ida holds nothing yet. Fjordlys has a package of the partner ACME, too.
 WORLD: Final = {
     "customer": "fjordlys",
@@ -29,6 +29,7 @@ WORLD: Final = {
     "owner": "ACME",
     "migration": "4711",
     "override": "4712",
+    "key": "quotes",
     "member": "4713",
     "invitation": "4714",
     "seat-requests": "1",  # its number, once the world is there
@@ -115,7 +116,7 @@ def views(patterns: Any = None, before: str = "") -> Iterator[tuple[str, Any]]:
         route = before + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
             yield from views(pattern.url_patterns, route)
-        elif route.startswith(("api/v1/", COMPATIBLE)):
+        elif route.startswith(("api/v1/", *COMPATIBLE)):
             yield re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.removeprefix("api/v1/")), pattern.callback.view_class
 
 

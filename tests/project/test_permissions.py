@@ -65,6 +65,7 @@ _UNBOUND: Final = dict.fromkeys(
     ("product_manager", "publisher", "customer_success", "auditor", "superuser", "key"), 403
 )
 _SOMEBODY: Final = (*_UNBOUND, "admin", "viewer", "key_bound_to_the_customer", *_OF_A_CUSTOMER)
+_ASKED: Final = dict.fromkeys((*_UNBOUND, *_OF_A_CUSTOMER, "admin", "viewer", "key_bound_to_the_customer"), 400)
 _SEATS: Final = _OF_A_CUSTOMER | {"product_manager": 403, "publisher": 403}
 _PEOPLE: Final = _SEATS | {"auditor": 403, "viewer": 403}
 _READERS: Final = (*_TRUSTED, "auditor", "admin", "viewer")
@@ -170,6 +171,9 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "GET superoffice/api/v1/License/User/{associate_id}": row(**_UNBOUND, **_OF_A_CUSTOMER),
     "GET superoffice/api/v1/License/{owner}/{module}": row(**_UNBOUND),
     "GET superoffice/api/v1/User/currentPrincipal": row(**dict.fromkeys(_SOMEBODY, 404)),
+    # Whose flags they are says the body, and none was sent.
+    "POST ofrep/v1/evaluate/flags": row(**_ASKED),
+    "POST ofrep/v1/evaluate/flags/{key}": row(**_ASKED),
     "GET customers/{customer}/users/{user}/entitlements/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/{user}/entitlements/{feature}/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/{user}/entitlements/{feature}/?explain=true": row(**_OF_A_CUSTOMER, publisher=403),
