@@ -171,6 +171,11 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "GET superoffice/api/v1/License/User/{associate_id}": row(**_UNBOUND, **_OF_A_CUSTOMER),
     "GET superoffice/api/v1/License/{owner}/{module}": row(**_UNBOUND),
     "GET superoffice/api/v1/User/currentPrincipal": row(**dict.fromkeys(_SOMEBODY, 404)),
+    # Questions come in the body, each answered by itself; without any it is wrong.
+    "POST entitlements/check/": row(**_ASKED),
+    "GET customers/{customer}/entitlements/snapshot/": row(**_OF_A_CUSTOMER),
+    "GET customers/{customer}/entitlements/changes/": row(**_ASKED),
+    "GET signing-keys/": row(),
     # Whose flags they are says the body, and none was sent.
     "POST ofrep/v1/evaluate/flags": row(**_ASKED),
     "POST ofrep/v1/evaluate/flags/{key}": row(**_ASKED),
