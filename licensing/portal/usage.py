@@ -45,6 +45,7 @@ READS: Final = "usage:read"
 EVERYBODY: Final = "Everybody"
 _LIMIT: Final = KINDS["limit"]
 _LEVELS: Final[Mapping[str, str]] = {UsageState.NEAR: "badge-warn badge-dot", UsageState.REACHED: "badge-bad badge-dot"}
+_METERS: Final[Mapping[str, str]] = {UsageState.NORMAL: "", UsageState.NEAR: "near", UsageState.REACHED: "full"}
 _WORDS: Final[Mapping[str, str]] = {
     UsageState.NORMAL: "Within",
     UsageState.NEAR: "Near the limit",
@@ -168,11 +169,9 @@ def _used(row: Row) -> SafeString:
     words = said or f"{row.counter.used:,} {unit}, unlimited".strip()
     if limit is UNLIMITED or not limit:
         return format_html("<span>{}</span>", words)
-    meter = '<span>{}</span> <meter min="0" max="{}" high="{}" value="{}" aria-label="{}"></meter>'
-    near = int(limit) * 85 // 100
-    return format_html(
-        meter, words, limit, near, min(row.tally.taken, int(limit)), f"{row.counter.feature.name}", words
-    )
+    meter = '<span data-state="{}">{} <meter min="0" max="{}" value="{}" aria-label="{}"></meter></span>'
+    taken = min(row.tally.taken, int(limit))
+    return format_html(meter, _METERS[row.tally.state], words, limit, taken, row.counter.feature.name)
 
 
 def _badge(row: Row) -> SafeString:
