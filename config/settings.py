@@ -46,6 +46,8 @@ API_KEY_MEMORY_SECONDS = env.float("API_KEY_MEMORY_SECONDS", 1.0)
 KEY_USE_WRITTEN_EVERY_SECONDS = env.float("KEY_USE_WRITTEN_EVERY_SECONDS", 0 if TESTING else 30)
 # What the worker does besides, and every how many seconds: called with `now` and `is_stopping`.
 WORKER_STEPS = {
+    "customers.delivering.deliver_events": 0,
+    "customers.delivering.prune_events": 3600,
     "licensing.services.sweeping.sweep": 10,
     "licensing.services.noticing.send_notices": 3600,
     "licensing.services.user_lists.prune_lists": 300,
@@ -59,6 +61,9 @@ OUTBOX_HANDLERS = {
     "migration": "licensing.services.moving.deliver_migration",
     "change_sets": "licensing.services.bulk_worker.deliver_changes",
 }
+# Seconds in which a receiver of events has to answer; whether it may be in a private network, and without TLS.
+WEBHOOK_TIMEOUT = env.float("WEBHOOK_TIMEOUT", 15.0)
+WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", DEMO)
 # How many entitlement sets (immutable, about 10 kB each) one worker keeps in memory.
 SET_MEMORY_ENTRIES = env.int("SET_MEMORY_ENTRIES", 4096)
 # On SQLite: where a long change of seats tells how far it is, for the server and the worker to share.

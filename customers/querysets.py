@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from customers.models import AuditEvent, Customer, CustomerUser, Invitation, Membership
+    from customers.models import (
+        AuditEvent,
+        Customer,
+        CustomerUser,
+        Invitation,
+        Membership,
+        WebhookDelivery,
+        WebhookEndpoint,
+    )
 
     AuditEventRows = QuerySet[AuditEvent]
     CustomerRows = QuerySet[Customer]
     CustomerUserRows = QuerySet[CustomerUser]
     InvitationRows = QuerySet[Invitation]
     MembershipRows = QuerySet[Membership]
+    WebhookDeliveryRows = QuerySet[WebhookDelivery]
+    WebhookEndpointRows = QuerySet[WebhookEndpoint]
 else:
     AuditEventRows = CustomerRows = CustomerUserRows = InvitationRows = MembershipRows = QuerySet
+    WebhookDeliveryRows = WebhookEndpointRows = QuerySet
 
 WORDS_SEARCHED: Final = 5
 
@@ -90,3 +101,25 @@ class InvitationQuerySet(InvitationRows):
 
     def search(self, text: str) -> InvitationQuerySet:
         return self.filter(email__icontains=text)
+
+
+class EndpointQuerySet(WebhookEndpointRows):
+    def listening(self, customer: Customer | None) -> EndpointQuerySet:
+        """Endpoints that are told of this customer's events; of what concerns no customer: the global ones."""
+        mine = Q(customer=None) if customer is None else Q(customer=None) | Q(customer=customer)
+        return self.filter(mine, is_active=True)
+
+
+class DeliveryQuerySet(WebhookDeliveryRows):
+    def open(self) -> DeliveryQuerySet:
+        """Neither delivered nor given up."""
+        return self.filter(delivered_at=None, given_up_at=None)
+
+    def due(self, now: datetime) -> DeliveryQuerySet:
+        """What may be tried at `now`: of each endpoint and customer the earliest that is open (J-3)."""
+        free = Q(leased_until=None) | Q(leased_until__lte=now)
+        earlier = type(self)(self.model).open().filter(endpoint=OuterRef("endpoint"), pk__lt=OuterRef("pk"))
+        rows = self.open().filter(free, next_attempt_at__lte=now, endpoint__is_active=True)
+        of_customer = Q(~Exists(earlier.filter(customer=OuterRef("customer"))), customer__isnull=False)
+        of_nobody = Q(~Exists(earlier.filter(customer=None)), customer=None)
+        return rows.filter(of_customer | of_nobody)

@@ -33,6 +33,7 @@ from catalog.services.locking import lock_draft, lock_version
 from catalog.services.mapping import draft_facts, frozen_content
 from catalog.services.trail import audit, worked_on
 from customers.actor import Actor
+from customers.events import emit, listeners
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,8 @@ def publish(
     _freeze(draft, content, actor, at, moment)
     changes = {"digest": draft.digest, "effective_from": moment.isoformat(), "changelog": draft.changelog}
     audit(draft, "version.published", actor=actor, at=at, changes=changes)
+    told = {"offer": draft.offer.code, "version": draft.number, "effective_from": draft.effective_from}
+    emit(listeners(None), "catalog.version.published", told | {"changelog": draft.changelog}, at=at)
     published: Version = draft
     return published
 

@@ -3,6 +3,7 @@ from .account import Account
 from .customer import Customer, CustomerUser
 from .invitation import Invitation
 from .trail import AuditEvent, IdempotencyRecord, OutboxMessage
+from .webhook import WebhookDelivery, WebhookEndpoint, WebhookEvent, WebhookSecret
 
 __all__ = [
     "Account",
@@ -16,4 +17,8 @@ __all__ = [
     "Membership",
     "OutboxMessage",
     "StaffRole",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
+    "WebhookSecret",
 ]

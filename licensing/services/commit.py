@@ -18,6 +18,7 @@ from customers.models import Customer
 from licensing.models import CustomerRevision, RevisionEntry
 from licensing.services.future import derive, settle
 from licensing.services.ledger import Commit
+from licensing.services.telling import tell
 
 __all__ = ["Commit", "DryRun", "customer_commit", "database_clock"]
 
@@ -46,6 +47,7 @@ def customer_commit(
             derive(commit)
             if commit.is_changed:
                 RevisionEntry.objects.create(customer=customer, number=head.number, at=stamp, cause=cause)
+                tell(commit)
             head.stamp = stamp
             head.save()
             if dry_run:

@@ -46,6 +46,7 @@ from licensing.services.packages import (
     write_package,
 )
 from licensing.services.periods import BATCH, rewrite_customer, rewrite_users
+from licensing.services.telling import tell
 from licensing.term import dates_ending
 
 
@@ -72,6 +73,7 @@ def settle(commit: Commit) -> int:
         _settle_subscription(then)
         number = then.changed()
         RevisionEntry.objects.create(customer=commit.customer, number=number, at=at, cause=then.cause)
+        tell(then)
     commit.moves_contract = commit.moves_clock = True
     return len(instants)
 

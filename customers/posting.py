@@ -1,0 +1,182 @@
+"""One HTTP POST to an address that somebody else chose: pinned, bounded, and not into our own network. Pure.
+
+The name is resolved once, every address it has is looked at, and the connection goes to that very address: a name that
+points elsewhere a moment later leads nowhere else. Redirects are not followed. What is read of the answer is bounded in
+bytes and in time, however slowly it comes.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+KEPT_BYTES: Final = 2_000
+READ_BYTES: Final = 16_384
+_PORTS: Final = {"https": 443, "http": 80}
+# A translator makes an IPv4 address of the last 32 bits (networks with IPv6 alone): that one is judged.
+_TRANSLATED: Final = ipaddress.ip_network("64:ff9b::/96")
+
+
+class BadAddress(ValueError):
+    """An address that nothing is sent to; the message is a sentence for people."""
+
+
+class NoAnswer(Exception):
+    """Nobody answered, or not in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds to connect and in all; whether private networks and plain HTTP are allowed."""
+
+    connect: float = 5.0
+    total: float = 15.0
+    allow_private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def checked(url: str, limits: Limits) -> SplitResult:
+    """Returns the parts of an address that may be posted to, as far as its text tells. Raises BadAddress."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as fault:
+        raise BadAddress("This is no address.") from fault
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise BadAddress("An address begins with https:// and names a host.")
+    if parts.scheme != "https" and not limits.allow_private:
+        raise BadAddress("Events go out encrypted: the address begins with https://.")
+    if parts.username is not None or parts.password is not None:
+        raise BadAddress("An address has no user name or password in it.")
+    if parts.fragment:
+        raise BadAddress("An address has no fragment (#).")
+    if port is not None and port != _PORTS[parts.scheme] and port < 1024 and not limits.allow_private:
+        raise BadAddress("The port is 443, or one from 1024 on.")
+    literal = _literal(parts.hostname)
+    if literal is not None:
+        _refuse_private([literal], limits)
+    return parts
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], limits: Limits) -> Answer:
+    """Returns what is answered, whatever its status. Raises BadAddress and NoAnswer."""
+    deadline = time.monotonic() + limits.total
+    parts = checked(url, limits)
+    host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
+    address = _resolved(host, port, limits)
+    timeout = urllib3.Timeout(connect=limits.connect, read=limits.total)
+    how: dict[str, Any] = {"timeout": timeout, "retries": False, "maxsize": 1}
+    pool: urllib3.HTTPConnectionPool
+    if parts.scheme == "https":
+        pool = urllib3.HTTPSConnectionPool(address, port, server_hostname=host, assert_hostname=host, **how)
+    else:
+        pool = urllib3.HTTPConnectionPool(address, port, **how)
+    name = f"[{host}]" if ":" in host else host
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    sent = {**headers, "Host": name if port == _PORTS[parts.scheme] else f"{name}:{port}"}
+    try:
+        with _cut_off(pool, deadline):
+            answer = pool.urlopen("POST", target, body=body, headers=sent, redirect=False, preload_content=False)
+            text = _read(answer, deadline)
+        return Answer(answer.status, text, {k.lower(): v for k, v in answer.headers.items()})
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as fault:
+        raise NoAnswer(f"{type(fault).__name__}: {fault}"[:KEPT_BYTES]) from fault
+    finally:
+        pool.close()
+
+
+@contextmanager
+def _cut_off(pool: urllib3.HTTPConnectionPool, deadline: float) -> Iterator[None]:
+    """Ends the pool's connection at the deadline, whatever it is about.
+
+    A time-out of a socket begins anew with every byte, so a receiver that sends one now and then would hold the worker
+    for hours: in the handshake, in the headers, in the body. The copy of the socket outlives its wrapping in TLS.
+    """
+    held: list[socket.socket] = []
+
+    def cut() -> None:
+        for each in held:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    base: Any = HTTPSConnection if pool.scheme == "https" else HTTPConnection
+
+    class Watched(base):  # type: ignore[misc] # one of two classes, by the scheme
+        def _new_conn(self) -> socket.socket:
+            connected: socket.socket = super()._new_conn()
+            held.append(connected.dup())
+            return connected
+
+    pool.ConnectionCls = Watched
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        for each in held:
+            each.close()
+
+
+def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> str:
+    """Returns how the answer begins. Raises NoAnswer where it takes too long."""
+    kept = b""
+    for chunk in answer.stream(1024, decode_content=False):
+        kept += chunk
+        if len(kept) >= READ_BYTES:
+            break
+    if time.monotonic() >= deadline:  # it was cut off, which may look like its end
+        raise NoAnswer("The answer took too long.")
+    return kept[:KEPT_BYTES].decode(errors="replace").replace("\x00", "\ufffd")
+
+
+def _resolved(host: str, port: int, limits: Limits) -> str:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as fault:
+        raise NoAnswer(f"The name {host!r} leads nowhere: {fault}") from fault
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    _refuse_private(map(_parsed, addresses), limits)
+    return addresses[0]
+
+
+def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return _parsed(host)
+    except ValueError:
+        return None
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv4Address):
+        return found
+    if found in _TRANSLATED:
+        return ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+    return found.ipv4_mapped or found.sixtofour or found
+
+
+def _refuse_private(addresses: Iterable[ipaddress.IPv4Address | ipaddress.IPv6Address], limits: Limits) -> None:
+    """Raises BadAddress if any of the addresses lies in a network that isn't everybody's (J-5)."""
+    if limits.allow_private:
+        return
+    for address in addresses:
+        if not address.is_global or address.is_multicast or address.is_reserved:
+            raise BadAddress(f"{address} lies in a private network, or in none.")

@@ -1,0 +1,178 @@
+"""Who is told: endpoints are made, edited, tested, switched on and off, and their secrets rotated."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from customers import audit
+from customers.actor import Actor
+from customers.errors import Invalid, Refusal
+from customers.events import TYPES, Listeners, deliver_to, emit
+from customers.letters import seal
+from customers.models import Customer, WebhookDelivery, WebhookEndpoint, WebhookSecret
+from customers.posting import BadAddress, checked
+from customers.posting import Limits as PostingLimits
+
+MOST_ENDPOINTS = 20
+_EDITABLE = ("url", "description", "types")
+
+
+class TooManyWebhooks(Refusal):
+    code = "too_many_webhooks"
+    title = "Too many webhooks"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"There are {MOST_ENDPOINTS} webhooks already.", next_action="Delete one that is no longer needed."
+        )
+
+
+class TwoLiveSecrets(Refusal):
+    code = "two_live_secrets"
+    title = "Two live secrets already"
+
+    def __init__(self, endpoint: WebhookEndpoint) -> None:
+        super().__init__(
+            "The webhook signs with two secrets already.",
+            blocking={"kind": "webhook", "code": str(endpoint.pk)},
+            next_action="Retire the older one first.",
+        )
+
+
+@transaction.atomic
+def create_webhook(
+    *,
+    actor: Actor,
+    customer: Customer | None,
+    url: str,
+    allowed: PostingLimits,
+    at: datetime,
+    description: str = "",
+    types: Sequence[str] = (),
+) -> tuple[WebhookEndpoint, str]:
+    """Returns the new endpoint and its secret, which is shown this once. Raises Invalid, TooManyWebhooks."""
+    endpoint = WebhookEndpoint(customer=customer, url=url, description=description, types=list(types), created_at=at)
+    _check(endpoint, allowed)
+    if WebhookEndpoint.objects.filter(customer=customer).count() >= MOST_ENDPOINTS:
+        raise TooManyWebhooks
+    endpoint.save()
+    secret = _issue(endpoint, WebhookSecret.Slot.FIRST, at)
+    _record(actor, endpoint, "webhook.created", at, url=[None, url], types=[None, list(types)])
+    return endpoint, secret
+
+
+@transaction.atomic
+def edit_webhook(
+    *, actor: Actor, endpoint: WebhookEndpoint, allowed: PostingLimits, at: datetime, **fields: object
+) -> WebhookEndpoint:
+    """Changes `url`, `description` or `types`. Raises Invalid."""
+    recorded: WebhookEndpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+    changes: dict[str, list[object]] = {}
+    for name in _EDITABLE:
+        if name in fields and getattr(recorded, name) != fields[name]:
+            changes[name] = [getattr(recorded, name), fields[name]]
+            setattr(recorded, name, fields[name])
+    _check(recorded, allowed)
+    if changes:
+        recorded.save(update_fields=list(changes))
+        _record(actor, recorded, "webhook.changed", at, **changes)
+    return recorded
+
+
+@transaction.atomic
+def switch_webhook(*, actor: Actor, endpoint: WebhookEndpoint, is_active: bool, at: datetime) -> WebhookEndpoint:
+    """Switches an endpoint on or off. Switched on again, it gets what it missed, in order."""
+    recorded: WebhookEndpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+    if recorded.is_active == is_active:
+        return recorded
+    recorded.is_active, recorded.failing_since = is_active, None
+    recorded.disabled_reason = "" if is_active else "Switched off by somebody."
+    recorded.save(update_fields=["is_active", "failing_since", "disabled_reason"])
+    if is_active:
+        WebhookDelivery.objects.open().filter(endpoint=recorded).update(next_attempt_at=at)
+    _record(actor, recorded, "webhook.switched", at, is_active=[not is_active, is_active])
+    return recorded
+
+
+@transaction.atomic
+def delete_webhook(*, actor: Actor, endpoint: WebhookEndpoint, at: datetime) -> None:
+    """Deletes an endpoint with its secrets and the record of its deliveries."""
+    _record(actor, endpoint, "webhook.deleted", at, url=[endpoint.url, None])
+    endpoint.delete()
+
+
+@transaction.atomic
+def issue_secret(*, actor: Actor, endpoint: WebhookEndpoint, at: datetime) -> str:
+    """Returns a second secret, shown this once; both sign until the older one is retired. Raises TwoLiveSecrets."""
+    WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+    taken = set(endpoint.secrets.values_list("slot", flat=True))
+    free = [slot for slot in WebhookSecret.Slot if slot not in taken]
+    if not free:
+        raise TwoLiveSecrets(endpoint)
+    secret = _issue(endpoint, free[0], at)
+    _record(actor, endpoint, "webhook.secret_issued", at)
+    return secret
+
+
+@transaction.atomic
+def retire_secret(*, actor: Actor, endpoint: WebhookEndpoint, at: datetime) -> None:
+    """Retires the older of two secrets; a single one stays."""
+    live = list(endpoint.secrets.select_for_update().order_by("created_at", "pk"))
+    if len(live) > 1:
+        live[0].delete()
+        _record(actor, endpoint, "webhook.secret_retired", at)
+
+
+@transaction.atomic
+def send_test(*, actor: Actor, endpoint: WebhookEndpoint, at: datetime) -> WebhookDelivery:
+    """Writes a test event for this endpoint alone, whatever it asked for; the worker posts it next."""
+    heard = Listeners(endpoint.customer, (endpoint,))
+    event = emit(heard, "endpoint.test", {"sent_by": actor.label, "endpoint": endpoint.pk}, at=at)
+    if event is None:
+        raise AssertionError("a test goes to whom it is for")
+    return event.deliveries.get()
+
+
+@transaction.atomic
+def send_again(*, actor: Actor, delivery: WebhookDelivery, at: datetime) -> WebhookDelivery:
+    """Writes another delivery of the same event."""
+    again = deliver_to(delivery.event, [delivery.endpoint], at)[0]
+    _record(actor, delivery.endpoint, "webhook.sent_again", at, event=delivery.event_id)
+    return again
+
+
+def _check(endpoint: WebhookEndpoint, allowed: PostingLimits) -> None:
+    faults = []
+    try:
+        checked(endpoint.url, allowed)
+    except BadAddress as fault:
+        faults.append({"field": "url", "message": str(fault)})
+    unknown = sorted(set(map(str, endpoint.types)) - TYPES.keys())
+    if unknown:
+        faults.append({"field": "types", "message": f"Not known: {', '.join(unknown)}."})
+    if faults:
+        raise Invalid("The webhook can't be kept like this.", faults)
+    endpoint.full_clean(exclude=["customer"])
+
+
+def _issue(endpoint: WebhookEndpoint, slot: int, at: datetime) -> str:
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    WebhookSecret.objects.create(endpoint=endpoint, slot=slot, sealed=seal(secret), created_at=at)
+    return secret
+
+
+def _record(actor: Actor, endpoint: WebhookEndpoint, action: str, at: datetime, **changes: object) -> None:
+    audit.record(
+        actor=actor,
+        action=action,
+        object_type="webhook",
+        object_code=str(endpoint.pk),
+        changes=changes,
+        customer=endpoint.customer,
+        at=at,
+    )
