@@ -1,0 +1,107 @@
+"""Which events a change writes, with which state. Rules J-1 and J-2."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from customers.actor import SYSTEM
+from customers.models import WebhookEndpoint, WebhookEvent
+from licensing.services import telling
+from licensing.services.subscriptions import cancel_subscription
+from licensing.services.sweeping import sweep
+from tests.licensing.market import Town, hours
+
+
+@pytest.fixture
+def heard(town: Town) -> Town:
+    """Somebody listens to everything of Fjordlys, which has bought and given nothing yet."""
+    WebhookEndpoint.objects.create(customer=town.customer, url="https://example.com/", created_at=timezone.now())
+    return town
+
+
+def events() -> list[tuple[str, dict[str, Any]]]:
+    told = [json.loads(event.body) for event in WebhookEvent.objects.order_by("pk")]
+    return [(event["type"], event["data"]) for event in told]
+
+
+def test_a_purchase_and_a_seat_are_told_with_what_is_so_then(heard: Town) -> None:
+    heard.buys(sales_premium=2, at=hours(1))
+    heard.gives("ola", "ten-sales-premium", at=hours(2))
+    assert [type_ for type_, _ in events()] == [
+        "subscription.started",
+        "package.activated",
+        "entitlements.changed",
+        "change_set.applied",
+        "entitlements.changed",
+    ]
+    told = events()[-1][1]
+    assert (told["customer"], told["revision"], set(told["users"])) == ("fjordlys", heard.revision(), {"ola"})
+    held = told["sets"][told["users"]["ola"]]
+    assert held["features"]["quotes"]["access"] == "edit"
+
+
+def test_where_nobody_listens_it_costs_one_query(town: Town) -> None:
+    town.buys(sales_premium=2, at=hours(1))
+    with CaptureQueriesContext(connection) as queries:
+        town.gives("ola", "ten-sales-premium", at=hours(2))
+    asked = [query["sql"] for query in queries if "customers_webhook" in query["sql"]]
+    assert len(asked) == 1
+    assert not WebhookEvent.objects.exists()
+
+
+def test_a_refused_change_is_not_told(heard: Town) -> None:
+    with pytest.raises(Exception, match="not part of"):
+        heard.gives("ola", "ten-sales-premium", at=hours(1))
+    heard.gives("ola", at=hours(2), dry_run=True)
+    assert not WebhookEvent.objects.exists()
+
+
+def test_more_users_than_fit_are_told_to_fetch_a_snapshot(heard: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "MOST_USERS", 2)
+    heard.buys(sales_premium=2, chat=1, at=hours(1))
+    told = events()[-1][1]
+    assert told["resync"] is True
+    assert told["snapshot"] == "/api/v1/customers/fjordlys/entitlements/snapshot/"
+
+
+def test_what_the_clock_changes_is_told_once_somebody_writes_it_down(heard: Town) -> None:
+    heard.buys(sales_premium=2, at=hours(1))
+    heard.gives("ola", "ten-sales-premium", at=hours(2))
+    cancelled = heard.customer.subscriptions.get()
+    cancel_subscription(customer=heard.customer, actor=SYSTEM, at=hours(3))
+    cancelled.refresh_from_db()
+    before = len(events())
+    sweep(now=cancelled.ends_at + timedelta(days=30))
+    after = events()[before:]
+    assert "subscription.ended" in [type_ for type_, _ in after]
+    last = [data for type_, data in after if type_ == "entitlements.changed"][-1]
+    held = last["sets"][last["users"]["ola"]]
+    assert all(feature["access"] == "view" for feature in held["features"].values())
+
+
+def test_duplicated_and_shuffled_events_lead_to_the_state_that_is(heard: Town) -> None:
+    """A client that keeps the newest revision of each user converges, whatever arrives when."""
+    dice = Random(4711)
+    heard.buys(sales_premium=2, sales_essentials=2, service_premium=2, at=hours(1))
+    modules = ("ten-sales-premium", "ten-sales-essentials", "ten-service-premium")
+    for step in range(12):
+        name, module = dice.choice(("ola", "ida")), dice.choice(modules)
+        (heard.takes if module in heard.holds(name) else heard.gives)(name, module, at=hours(2 + step))
+    sent = [data for type_, data in events() if type_ == "entitlements.changed"] * 2
+    dice.shuffle(sent)
+    known: dict[str, tuple[int, Any]] = {}
+    for data in sent:
+        for user, place in data["users"].items():
+            if data["revision"] >= known.get(user, (0, None))[0]:
+                known[user] = (data["revision"], data["sets"][place]["features"])
+    for user in ("ola", "ida"):
+        features = {code: feature["access"] for code, feature in known[user][1].items()}
+        assert features == {code: feature["access"] for code, feature in heard.answer(user).items()}
