@@ -10,6 +10,7 @@ from licensing.api import (
     overrides,
     packages,
     seats,
+    snapshots,
     users,
 )
 
