@@ -24,7 +24,7 @@ TASKS: Final[dict[str, tuple[str, ...]]] = {
         "catalog.Owner",
         "catalog.Offer",
     ),
-    "Customers": ("customers.Customer", "customers.CustomerUser", "customers.Membership"),
+    "Customers": ("customers.Customer", "customers.CustomerUser", "customers.Membership", "customers.Invitation"),
     "Licensing": (
         "licensing.Subscription",
         "licensing.SubscriptionItem",

@@ -35,7 +35,9 @@ from customers.access import NotAuthenticated, not_allowed
 from customers.errors import Invalid, Refusal
 
 CONTENT_TYPE: Final = "application/problem+json"
-API_PATHS: Final = ("/api/", "/superoffice/api/")
+API_PATHS: Final = ("/api/", "/ofrep/", "/superoffice/api/")
+# The longest window of ACCOUNT_RATE_LIMITS, in seconds: after it, every limit lets one try again.
+WAIT_AFTER_TOO_MANY: Final = 300
 _LOG: Final = structlog.get_logger(__name__)
 
 
@@ -320,6 +322,13 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     )
     action = f"Check the address; /api/docs/ lists all.{hint}"
     return _answer(request, Problem(404, "not_found", "Not found", "There is no such address.", action))
+
+
+def too_many(request: HttpRequest) -> HttpResponse:
+    """Answers whoever tried too often to sign in, to reset a password or to prove who they are."""
+    response = render(request, "429.html", status=HTTPStatus.TOO_MANY_REQUESTS)
+    response["Retry-After"] = str(WAIT_AFTER_TOO_MANY)
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -17,6 +17,7 @@ from licensing.portal.gate import has_choice
 from licensing.portal.impact import may_see_impact
 from licensing.portal.migrating import may_see_migrations
 from licensing.portal.overrides import may_see_all_overrides
+from licensing.portal.seat_requests import may_see_all_requests
 from licensing.portal.trail import may_read_trail
 from licensing.portal.workbench import may_see_workbench
 
@@ -59,6 +60,7 @@ _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "Customers": (
         ("Customers", "portal:customers"),
         ("Users", "customers.CustomerUser"),
+        ("Seat requests", "requests"),
         ("Figures", "figures"),
     ),
     "Licensing": (
@@ -89,6 +91,7 @@ _OPEN_TO: Final[dict[str, Callable[[Access], bool]]] = {
     "audit": may_read_trail,
     "workbench": may_see_workbench,
     "overrides": may_see_all_overrides,
+    "requests": may_see_all_requests,
     "figures": lambda access: access.allows("customers:read"),
 }
 _OPEN_TO_ALL: Final = frozenset({"plans"})  # signed in or not

@@ -2,12 +2,20 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from csp.constants import NONCE, NONE, SELF
 from environs import Env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def origin_of(address: str) -> str:
+    """Returns scheme and host of an address, as a Content-Security-Policy names them."""
+    return "://".join(urlsplit(address)[:2])
+
+
 env = Env()
 if not env.bool("TESTING", False):  # tests answer the same on every machine
     env.read_env(str(BASE_DIR / ".env"))
@@ -40,6 +48,8 @@ KEY_USE_WRITTEN_EVERY_SECONDS = env.float("KEY_USE_WRITTEN_EVERY_SECONDS", 0 if 
 WORKER_STEPS = {
     "licensing.services.sweeping.sweep": 10,
     "licensing.services.noticing.send_notices": 3600,
+    "licensing.services.user_lists.prune_lists": 300,
+    "licensing.services.bulk.prune_previews": 3600,
 }
 
 # What delivers which topic of the outbox.
@@ -47,9 +57,12 @@ OUTBOX_HANDLERS = {
     "mail": "customers.outbox.send_mail",
     "impact": "licensing.services.impacting.deliver_impact",
     "migration": "licensing.services.moving.deliver_migration",
+    "change_sets": "licensing.services.bulk_worker.deliver_changes",
 }
 # How many entitlement sets (immutable, about 10 kB each) one worker keeps in memory.
 SET_MEMORY_ENTRIES = env.int("SET_MEMORY_ENTRIES", 4096)
+# On SQLite: where a long change of seats tells how far it is, for the server and the worker to share.
+PROGRESS_DIR = env.path("PROGRESS_DIR", BASE_DIR / "var" / "progress")
 
 # ── Applications ────────────────────────────────────────────────────────────
 INSTALLED_APPS = [
@@ -64,6 +77,9 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "csp",
     "django_htmx",
     "django_structlog",
@@ -90,6 +106,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "config.sessions.LastSeen",
+    "config.second_step.SecondStepFirst",
     "config.errors.RefusalPages",
 ]
 ROOT_URLCONF = "config.urls"
@@ -156,9 +174,49 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "customers.adapter.AccountAdapter"
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "Planarium: "
+# How often somebody may try, per address of the network (ip), address of mail (key) or account (user).
+ACCOUNT_RATE_LIMITS: Any = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "reset_password": "20/m/ip,5/m/key",
+    "reset_password_from_key": "20/m/ip",
+    "reauthenticate": "10/m/user",
+    "change_password": "5/m/user",
+    "signup": "20/m/ip",
+}
+# How many proxies in front of the server add to X-Forwarded-For, so that limits know who asks.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", 1 if BEHIND_TLS else 0)
 MFA_ADAPTER = "customers.adapter.SecondStepAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Planarium"
 MFA_TOTP_TOLERANCE = 1  # a code still counts half a minute later: people type slowly, and clocks differ
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG or DEMO or TESTING  # plain HTTP, which browsers take on localhost only
+# Whether our own people reach anything without a second step.
+SECOND_STEP_FOR_STAFF = env.bool("SECOND_STEP_FOR_STAFF", False)
+# How often it is written down when a session was last used; 0: only at sign-in.
+SESSION_USE_WRITTEN_EVERY_SECONDS = env.int("SESSION_USE_WRITTEN_EVERY_SECONDS", 0 if TESTING else 300)
+# One provider to sign in with besides, by OpenID Connect; without an issuer there is none.
+OIDC_ISSUER = env.str("OIDC_ISSUER", "")
+OIDC_NAME = env.str("OIDC_NAME", "your company’s sign-in")
+OIDC_ORIGINS: list[str] = env.list("OIDC_ORIGINS", [])
+SOCIALACCOUNT_ADAPTER = "customers.oidc.ProviderAdapter"
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "company",
+                "name": OIDC_NAME,
+                "client_id": env.str("OIDC_CLIENT_ID", ""),
+                "secret": env.str("OIDC_CLIENT_SECRET", ""),
+                "settings": {"server_url": OIDC_ISSUER},
+            }
+        ]
+        if OIDC_ISSUER
+        else [],
+    }
+}
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
@@ -205,7 +263,8 @@ _policy: dict[str, Any] = {
     "img-src": [SELF, "data:"],
     "object-src": [NONE],
     "base-uri": [SELF],
-    "form-action": [SELF],
+    # The button that leads to the provider is a form, and browsers hold its redirect to this.
+    "form-action": [SELF, *(OIDC_ORIGINS or ([origin_of(OIDC_ISSUER)] if OIDC_ISSUER else []))],
     "frame-ancestors": [NONE],
 }
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": _policy}
@@ -250,9 +309,18 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {"PackageStateEnum": "licensing.models.Package.State"},
+    "ENUM_NAME_OVERRIDES": {
+        "PackageStateEnum": "licensing.models.Package.State",
+        "MemberRoleEnum": "customers.models.Membership.Role",
+        "UsageStateEnum": "licensing.usage.UsageState",
+        "ChangePreviewStateEnum": "licensing.models.ChangePreview.State",
+        "ChangePreviewModeEnum": "licensing.models.ChangePreview.Mode",
+        "ChangePreviewKindEnum": "licensing.models.ChangePreview.Kind",
+        "KindEnum": "catalog.api.serializers._KINDS",
+    },
     "COMPONENT_SPLIT_REQUEST": True,
     "PATH_CONVERTER_OVERRIDES": {"code": str},
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.described.describe"],
 }
 
 # ── Logs ────────────────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -25,5 +26,7 @@ def your_account(request: HttpRequest) -> HttpResponse:
         "memberships": memberships[:CUSTOMERS_NAMED],
         "has_more": len(memberships) > CUSTOMERS_NAMED,
         "has_second_step": is_mfa_enabled(account),
+        "providers": account.socialaccount_set.all() if settings.OIDC_ISSUER else (),
+        "oidc_name": settings.OIDC_NAME,
     }
     return render(request, "account/account.html", context)

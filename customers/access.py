@@ -12,6 +12,7 @@ from customers.actor import SYSTEM, Actor
 from customers.errors import Forbidden, NotFound, Refusal
 from customers.models import Account, ApiClient, Customer
 from customers.scopes import SCOPES
+from customers.second_step import lacks_second_step
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 _REMEMBERED: Final = "_planarium_access"
@@ -39,6 +40,7 @@ class Access:
     scopes: frozenset[str] = _NOTHING
     scopes_at: Mapping[int, frozenset[str]] = field(default_factory=dict)
     is_superuser: bool = False
+    lacks_second_step: bool = False  # one is required of the account, and it has none: it reaches nothing
 
     def allows(self, scope: str, customer_id: int | None = None) -> bool:
         """Whether the caller holds `scope` at this customer; without one, whether it holds it everywhere."""
@@ -87,11 +89,14 @@ def access_of_account(account: Any) -> Access:
         raise NotAuthenticated
     actor = Actor(account=account)
     if account.is_superuser:
-        return Access(actor=actor, scopes=frozenset(SCOPES), is_superuser=True)
+        lacks = lacks_second_step(account, [])
+        return Access(actor=actor, scopes=frozenset(SCOPES), is_superuser=True, lacks_second_step=lacks)
+    memberships = account.memberships.select_related("customer")
     return Access(
         actor=actor,
         scopes=_NOTHING.union(*(role.scopes for role in account.staff_roles.all())),
-        scopes_at={membership.customer_id: membership.scopes for membership in account.memberships.all()},
+        scopes_at={membership.customer_id: membership.scopes for membership in memberships},
+        lacks_second_step=lacks_second_step(account, [membership.customer for membership in memberships]),
     )
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
@@ -23,6 +25,7 @@ from customers.models import (
     AuditEvent,
     Customer,
     IdempotencyRecord,
+    Invitation,
     Membership,
     OutboxMessage,
     StaffRole,
@@ -34,6 +37,9 @@ admin.site.unregister(Group)
 # An account has one address, which stands on it.
 admin.site.unregister(EmailAddress)
 admin.site.unregister(Authenticator)
+# Sessions are each person's own to end; the provider to sign in with stands in the settings.
+for _model in (SocialAccount, SocialApp, SocialToken, UserSession):
+    admin.site.unregister(_model)
 
 
 def _adopt(shown: Model, made: Model) -> None:
@@ -140,7 +146,7 @@ class MembershipAdmin(ScopedAdmin, ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         actor, now = actor_of(request), timezone.now()
         if change:
-            members.change_member(actor=actor, membership=obj, role=obj.role, at=now)
+            members.change_member(actor=actor, membership=obj, role=obj.role, at=now, even_the_last=True)
         else:
             _adopt(
                 obj,
@@ -151,7 +157,7 @@ class MembershipAdmin(ScopedAdmin, ModelAdmin):
         return {"object_type": "membership", "object_code": row.account.email, "customer": row.customer}
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        members.remove_member(actor=actor_of(request), membership=obj, at=timezone.now())
+        members.remove_member(actor=actor_of(request), membership=obj, at=timezone.now(), even_the_last=True)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         for membership in queryset.select_related("account", "customer"):
@@ -164,6 +170,21 @@ class ApiKeyInline(ReadOnlyAdmin, TabularInline):
     fields = ("prefix", "created_at", "expires_at", "revoked_at", "last_used_at")
     readonly_fields = fields
     extra = 0
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin, ModelAdmin):
+    """Who was invited, by whom, and what came of it; inviting is done in the portal."""
+
+    view_scopes = ("members:read",)
+    list_display = ("email", "customer", "role", "inviter", "sent_at", "expires_at", "accepted_at", "withdrawn_at")
+    list_filter = ("role", ("accepted_at", admin.EmptyFieldListFilter), ("withdrawn_at", admin.EmptyFieldListFilter))
+    list_select_related = ("customer",)
+    search_fields = ("email", "customer__code", "customer__name")
+    fields = (*list_display[:4], "invited_at", *list_display[4:])
+
+    def traced_as(self, row: Any) -> dict[str, Any]:
+        return {"object_type": "invitation", "object_code": row.email, "customer": row.customer}
 
 
 @admin.register(ApiClient)

@@ -60,19 +60,22 @@ def record_all(
     *, actor: Actor, events: Iterable[Event], at: datetime, customer: Customer | None = None, reason: str = ""
 ) -> None:
     """Writes an event for each, as `record` does, but thousands of them in a moment."""
+    label = actor.label
+    ids = {
+        name: row.pk if row is not None else None
+        for name, row in (("account_id", actor.account), ("client_id", actor.client), ("customer_id", customer))
+    }
     AuditEvent.objects.bulk_create(
         (
             AuditEvent(
                 at=at,
-                account=actor.account,
-                client=actor.client,
-                actor=actor.label,
-                customer=customer,
+                actor=label,
                 action=event.action,
                 object_type=event.object_type,
                 object_code=event.object_code,
                 changes=dict(event.changes),
                 reason=reason,
+                **ids,
             )
             for event in events
         ),

@@ -1,4 +1,4 @@
-"""Who calls the API: `Authorization: Bearer plk_…` names an API client; sessions are DRF's own matter."""
+"""Who calls the API: `Authorization: Bearer plk_…` or `X-API-Key` names a client; sessions are DRF's own matter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ class ApiKeyAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[AnonymousUser, KnownKey] | None:
         scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != SCHEME:
-            return None
+            token = request.META.get("HTTP_X_API_KEY", "")  # as OpenFeature's providers may send it
+            if not token:
+                return None
         now = timezone.now()
         known = find_key(token.strip(), at=now)
         if known is None:

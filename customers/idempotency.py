@@ -51,18 +51,18 @@ def idempotent(method: Callable[Concatenate[Any, Request, P], Response]) -> Call
 
     @wraps(method)
     def wrapped(view: Any, request: Request, *args: P.args, **kwargs: P.kwargs) -> Response:
-        return with_idempotency(request, lambda: method(view, request, *args, **kwargs))
+        return with_idempotency(request, lambda: method(view, request, *args, **kwargs), view)
 
     return wrapped
 
 
-def with_idempotency(request: Request, handler: Callable[[], Response]) -> Response:
+def with_idempotency(request: Request, handler: Callable[[], Response], view: Any = None) -> Response:
     """Returns what `handler` answers, or what it answered to the same request with the same `Idempotency-Key` before,
     then with the header `Idempotent-Replay: true`.
 
     Without the header, and for a dry run, which changes nothing, the handler just runs. Otherwise it runs in a
-    transaction together with the record. Raises KeyReused when the key came with another request, Invalid for a
-    malformed key.
+    transaction together with the record, which names the customer that the `view` is about. Raises KeyReused when the
+    key came with another request, Invalid for a malformed key.
     """
     key = request.headers.get("Idempotency-Key")
     if key is None or request.query_params.get("dry_run") == "true":
@@ -77,11 +77,11 @@ def with_idempotency(request: Request, handler: Callable[[], Response]) -> Respo
     if stored is not None:
         return stored
     try:
-        return _run_and_keep(caller, key, digest, handler)
+        return _run_and_keep(caller, key, digest, handler, view)
     except _Taken:
         stored = _stored(caller, key, digest)
         if stored is None:  # the first one was refused or pruned in this very moment
-            return _run_and_keep(caller, key, digest, handler)
+            return _run_and_keep(caller, key, digest, handler, view)
         return stored
 
 
@@ -94,7 +94,7 @@ class _Taken(Exception):
     """The same caller's other request with this key came first."""
 
 
-def _run_and_keep(caller: str, key: str, digest: str, handler: Callable[[], Response]) -> Response:
+def _run_and_keep(caller: str, key: str, digest: str, handler: Callable[[], Response], view: Any) -> Response:
     with transaction.atomic():
         try:
             with transaction.atomic():
@@ -109,7 +109,8 @@ def _run_and_keep(caller: str, key: str, digest: str, handler: Callable[[], Resp
             return response
         record.status = response.status_code
         record.body = json.loads(JSONRenderer().render(response.data) or b"null")
-        record.save(update_fields=["status", "body"])
+        record.customer = getattr(view, "customer", None)
+        record.save(update_fields=["status", "body", "customer"])
     return response
 
 

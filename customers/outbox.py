@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils.module_loading import import_string
 
+from customers.letters import unseal
 from customers.models import Customer, OutboxMessage
 
 LEASE: Final = timedelta(minutes=5)
@@ -72,8 +73,9 @@ def handler_of(topic: str) -> Handler:
 
 
 def send_mail(payload: Mapping[str, Any]) -> None:
-    """Delivers the topic `mail`: `{"to": [address, …], "subject", "text"}`."""
-    EmailMessage(subject=payload["subject"], body=payload["text"], to=list(payload["to"])).send()
+    """Delivers the topic `mail`: `{"to": [address, …], "subject", "text"}`; or `sealed`, a text with a secret in it."""
+    text = unseal(payload["sealed"]) if "sealed" in payload else payload["text"]
+    EmailMessage(subject=payload["subject"], body=text, to=list(payload["to"])).send()
 
 
 def _lease(now: datetime) -> OutboxMessage | None:

@@ -8,13 +8,17 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 if TYPE_CHECKING:
-    from customers.models import AuditEvent, Customer, CustomerUser
+    from datetime import datetime
+
+    from customers.models import AuditEvent, Customer, CustomerUser, Invitation, Membership
 
     AuditEventRows = QuerySet[AuditEvent]
     CustomerRows = QuerySet[Customer]
     CustomerUserRows = QuerySet[CustomerUser]
+    InvitationRows = QuerySet[Invitation]
+    MembershipRows = QuerySet[Membership]
 else:
-    AuditEventRows = CustomerRows = CustomerUserRows = QuerySet
+    AuditEventRows = CustomerRows = CustomerUserRows = InvitationRows = MembershipRows = QuerySet
 
 WORDS_SEARCHED: Final = 5
 
@@ -55,3 +59,34 @@ class CustomerUserQuerySet(CustomerUserRows):
 
     def able_to_hold_seats(self) -> CustomerUserQuerySet:
         return self.filter(can_log_in=True, is_former_employee=False)
+
+
+class MembershipQuerySet(MembershipRows):
+    def of(self, customer: Customer | int) -> MembershipQuerySet:
+        return self.filter(customer=customer)
+
+    def search(self, text: str) -> MembershipQuerySet:
+        return self.filter(Q(account__name__icontains=text) | Q(account__email__icontains=text))
+
+    def administering(self) -> MembershipQuerySet:
+        """Admins who can sign in."""
+        return self.filter(role="admin", account__is_active=True)
+
+
+class InvitationQuerySet(InvitationRows):
+    def of(self, customer: Customer | int) -> InvitationQuerySet:
+        return self.filter(customer=customer)
+
+    def to(self, email: str) -> InvitationQuerySet:
+        """Those to this address, ignoring case."""
+        return self.alias(lower_email=Lower("email")).filter(lower_email=email.lower())
+
+    def open(self) -> InvitationQuerySet:
+        """Neither accepted nor withdrawn; their links may have run out."""
+        return self.filter(accepted_at=None, withdrawn_at=None)
+
+    def usable(self, at: datetime) -> InvitationQuerySet:
+        return self.open().filter(expires_at__gt=at)
+
+    def search(self, text: str) -> InvitationQuerySet:
+        return self.filter(email__icontains=text)

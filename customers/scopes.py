@@ -8,9 +8,12 @@ SCOPES: Final = MappingProxyType(
         "catalog:read": "Read published plans, add-ons, features and modules",
         "catalog:draft": "Edit drafts and submit them for review",
         "catalog:publish": "Approve, publish and retire versions",
-        "customers:read": "Read customers, their users and subscriptions",
+        "customers:read": "Read customers and their subscriptions",
         "customers:write": "Edit customers, subscriptions and packages",
-        "users:write": "Create and edit the users of a customer",
+        "users:read": "Read the users of a customer",
+        "users:write": "Create, edit and erase the users of a customer",
+        "members:read": "Read who administers a customer or may look at it, and who is invited",
+        "members:write": "Invite, change and remove those who administer a customer or may look at it",
         "packages:activate": "Activate a pending package",
         "licenses:read": "Read packages and module licence records",
         "seats:read": "Read who holds which seat",
@@ -18,34 +21,39 @@ SCOPES: Final = MappingProxyType(
         "overrides:write": "Grant and end overrides",
         "entitlements:read": "Read entitlements",
         "entitlements:explain": "Read why an entitlement is what it is",
+        "usage:read": "Read what is used of limits",
+        "usage:write": "Report and reserve what is used of limits",
         "audit:read": "Read the audit trail",
         "clients:write": "Manage API clients and their keys",
     }
 )
 
 _ALL_READ: Final = frozenset(
-    {"catalog:read", "customers:read", "licenses:read", "seats:read", "entitlements:read", "entitlements:explain"}
+    {"catalog:read", "customers:read", "users:read", "licenses:read", "seats:read", "entitlements:read"}
+    | {"entitlements:explain", "usage:read"}
 )
 
 STAFF_SCOPES: Final = MappingProxyType(
     {
         "product_manager": frozenset(
-            {"catalog:read", "catalog:draft", "customers:read", "licenses:read", "entitlements:read"}
-            | {"entitlements:explain"}
+            {"catalog:read", "catalog:draft", "customers:read", "users:read", "licenses:read"}
+            | {"entitlements:read", "entitlements:explain"}
         ),
         "publisher": frozenset(
-            {"catalog:read", "catalog:draft", "catalog:publish", "customers:read", "licenses:read"}
-            | {"entitlements:read"}
+            {"catalog:read", "catalog:draft", "catalog:publish", "customers:read", "users:read"}
+            | {"licenses:read", "entitlements:read"}
         ),
         "customer_success": _ALL_READ
-        | {"customers:write", "users:write", "packages:activate", "seats:write", "overrides:write", "clients:write"},
-        "auditor": _ALL_READ | {"audit:read"},
+        | {"customers:write", "users:write", "packages:activate", "seats:write", "overrides:write", "clients:write"}
+        | {"usage:write", "members:read", "members:write"},
+        "auditor": _ALL_READ | {"audit:read", "members:read"},
     }
 )
 
 MEMBER_SCOPES: Final = MappingProxyType(
     {
-        "admin": _ALL_READ | {"packages:activate", "seats:write", "users:write", "audit:read"},
-        "viewer": _ALL_READ,
+        "admin": _ALL_READ
+        | {"packages:activate", "seats:write", "users:write", "audit:read", "members:read", "members:write"},
+        "viewer": _ALL_READ | {"members:read"},
     }
 )

@@ -27,6 +27,40 @@ class UserCannotHoldSeats(SeatRefusal):
         )
 
 
+class UserIsErased(Refusal):
+    code = "user_is_erased"
+    title = "User erased"
+
+    def __init__(self, user: str) -> None:
+        super().__init__(
+            f"{user} was erased: nothing says any more who it was, and nothing comes back.",
+            blocking={"kind": "user", "code": user},
+            next_action="Create a new user for the person.",
+        )
+
+
+class NotConfirmed(Refusal):
+    """Something that can't be taken back wants the user's code typed."""
+
+    code = "not_confirmed"
+    status = 400
+    title = "Not confirmed"
+
+    def __init__(self, user: str) -> None:
+        super().__init__(
+            f"Erasing {user} can't be undone, so it wants the code typed once more.",
+            blocking={"kind": "user", "code": user},
+            next_action=f"Confirm with exactly {user!r}.",
+        )
+
+
+class SeatRequestRefused(Refusal):
+    """More seats that can't be asked for, or a request that can't be answered like this."""
+
+    code = "seat_request_refused"
+    title = "Seat request refused"
+
+
 class SeatsMoved(SeatRefusal):
     """Somebody else changed the user's seats since whoever asks looked at them."""
 

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from customers.access import Access
 from customers.models import Customer, CustomerUser
 from licensing.facts import CustomerFacts, HolderKind, Holding, Mode
-from licensing.models import Override, Seat
+from licensing.giving import would_give
+from licensing.happenings import happenings
+from licensing.models import Override, RevisionEntry, Seat
 from licensing.resolution import Considered, Decision, Outcome, Step, resolve, resolve_feature
-from licensing.selectors import holding_fact, is_in_force, load_timeline, period_at, seats_held
+from licensing.selectors import Timeline, holding_fact, is_in_force, load_timeline, period_at, seats_held
+from licensing.stretches import last_change, stretches_of
 
 WORDS = {
     Outcome.COUNTS: "It counts.",
@@ -21,13 +25,23 @@ WORDS = {
 }
 
 
+def may_know_who(access: Access, customer_id: int) -> bool:
+    """Whether the caller may be told who did what, and why, where only the audit trail says so."""
+    return access.allows("audit:read", customer_id) or access.allows("customers:read")
+
+
 def facts_at(customer: Customer, user: CustomerUser | None, at: datetime) -> tuple[CustomerFacts, Holding] | None:
     """Returns what `resolve` was told of a user (none: of the customer) at `at`; none where nothing is recorded."""
-    facts = load_timeline(customer, at).facts(at)
+    known = _known_at(customer, user, at)
+    return None if known is None else (known[0].facts(at), known[1])
+
+
+def _known_at(customer: Customer, user: CustomerUser | None, at: datetime) -> tuple[Timeline, Holding] | None:
+    timeline = load_timeline(customer, at)
     if user is None:
-        return facts, Holding(HolderKind.CUSTOMER)
+        return timeline, Holding(HolderKind.CUSTOMER)
     period = period_at(user, at)
-    return None if period is None else (facts, holding_fact(period.holding))
+    return None if period is None else (timeline, holding_fact(period.holding))
 
 
 def content_at(customer: Customer, user: CustomerUser | None, at: datetime) -> dict[str, Any] | None:
@@ -36,27 +50,64 @@ def content_at(customer: Customer, user: CustomerUser | None, at: datetime) -> d
     return None if known is None else resolve(*known).content()
 
 
-def explain(customer: Customer, user: CustomerUser | None, feature: str, at: datetime) -> dict[str, Any]:
-    """Returns the whole trace of one answer: sources with their versions, rule, losing values, seats, overrides."""
-    known = facts_at(customer, user, at)
-    decision = None if known is None else resolve_feature(*known, feature)
-    seats = seats_held([user], at)[user.pk] if user is not None else {}
+def explain(
+    customer: Customer, user: CustomerUser | None, feature: str, at: datetime, *, tells_who: bool = True
+) -> dict[str, Any]:
+    """Returns the whole trace of one answer: sources with their versions, rule, losing values, seats, overrides; what
+    else would give it, and what changed it last (W-1 to W-3).
+
+    Without `tells_who`, who did what only the audit trail tells is left out. Queries do not grow with users.
+    """
+    known = _known_at(customer, user, at)
+    if known is None:
+        return _nothing("Nothing is recorded for that time.") | {"would_give": [], "changed_last": None}
+    timeline, holding = known
+    ways = would_give(customer, timeline, holding, feature, at)
+    return _trace(customer, user, resolve_feature(timeline.facts(at), holding, feature), holding, at) | {
+        "would_give": [way.as_json() for way in ways],
+        "changed_last": changed_last(customer, user, feature, at, tells_who=tells_who),
+    }
+
+
+def _trace(
+    customer: Customer, user: CustomerUser | None, decision: Decision | None, holding: Holding, at: datetime
+) -> dict[str, Any]:
     if decision is None:
-        inactive = known is not None and known[1].kind is HolderKind.INACTIVE
+        inactive = holding.kind is HolderKind.INACTIVE
         because = "A former employee, or somebody who can't log in, may do nothing." if inactive else ""
-        return {
-            "because": because or f"No plan, add-on or override at {customer.name} names it.",
-            "rule": None,
-            "merged": None,
-            "sources": [],
-            "overrides": [],
-        }
+        return _nothing(because or f"No plan, add-on or override at {customer.name} names it.")
+    seats = seats_held([user], at)[user.pk] if user is not None else {}
     return {
         "because": _because(decision),
         "rule": decision.feature.rule,
         "merged": None if decision.merged is None else decision.feature.behaviour.as_json(decision.merged),
         "sources": [_source(considered, seats) for considered in decision.considered],
         "overrides": _steps(customer, user, decision, at),
+    }
+
+
+def _nothing(because: str) -> dict[str, Any]:
+    return {"because": because, "rule": None, "merged": None, "sources": [], "overrides": []}
+
+
+def changed_last(
+    customer: Customer, user: CustomerUser | None, feature: str, at: datetime, *, tells_who: bool = True
+) -> dict[str, Any] | None:
+    """Returns when the answer became what it is at `at`: from what, to what, and by what; none where nothing is known.
+
+    `before` is none where nothing was recorded before: the user, or the customer, was created then.
+    """
+    change = last_change(stretches_of(customer, user), feature, at)
+    if change is None:
+        return None
+    entries = RevisionEntry.objects.filter(customer=customer, at__lte=change.at).order_by("-at")
+    causes = happenings(customer, user, {change.at}, tells_who=tells_who)[change.at]
+    return {
+        "at": change.at,
+        "revision": entries.values_list("number", flat=True).first() or 0,
+        "before": change.before,
+        "after": change.after,
+        "causes": [cause.as_json() for cause in causes],
     }
 
 
@@ -87,6 +138,7 @@ def _source(considered: Considered, seats: Mapping[str, Seat]) -> dict[str, Any]
     source, grant = considered.source, considered.grant
     seat = seats.get(source.module)
     kind = grant.feature.behaviour
+    carrier = seats.get(grant.feature.user_module or "")
     words = WORDS[considered.outcome].format(
         module=source.module, needed=grant.feature.user_module or "the module of any choice", owner=source.owner
     )
@@ -102,6 +154,8 @@ def _source(considered: Considered, seats: Mapping[str, Seat]) -> dict[str, Any]
         "outcome": considered.outcome.value,
         "words": words,
         "seat": None if seat is None else seat_json(seat),
+        "user_module": grant.feature.user_module,
+        "user_module_seat": None if carrier is None else seat_json(carrier),
     }
 
 

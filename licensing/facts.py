@@ -78,6 +78,7 @@ class FeatureDef:
     name: str = ""
     unit: str = ""
     counts: str = ""
+    resets: str = ""
     choices: tuple[Choice, ...] = ()
     site_module: str | None = None
     user_module: str | None = None
@@ -101,6 +102,7 @@ class FeatureDef:
             name=data.get("name", ""),
             unit=data.get("unit", ""),
             counts=data.get("counts", ""),
+            resets=data.get("resets", ""),
             choices=tuple(
                 Choice(choice["code"], choice.get("name", ""), choice.get("site_module"), choice.get("user_module"))
                 for choice in data.get("choices", ())
@@ -118,6 +120,7 @@ class FeatureDef:
             "name": self.name,
             "unit": self.unit,
             "counts": self.counts,
+            **({"resets": self.resets} if self.resets else {}),
             "choices": [
                 {"code": c.code, "name": c.name, "site_module": c.site_module, "user_module": c.user_module}
                 for c in self.choices

@@ -6,17 +6,37 @@ override is not there afterwards) as well as after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from licensing.differences import Difference, differences
-from licensing.facts import CustomerFacts, HolderKind
+from licensing.facts import CustomerFacts, HolderKind, Mode
 from licensing.facts import Holding as HoldingFact
 from licensing.impact import Impact, impact
 from licensing.models import Holding, Override
 from licensing.resolution import resolve
 from licensing.selectors import Timeline, holding_fact, load_timeline, period_at, users_per_holding
+
+MODES: Final[Mapping[str, str]] = {
+    Mode.SET: "Set to",
+    Mode.ADD: "Add",
+    Mode.AT_LEAST: "At least",
+    Mode.AT_MOST: "At most",
+    Mode.DENY: "Taken away",
+}
+
+
+def override_in_words(override: Override) -> str:
+    """Returns what it does to the feature: `At least 500 GB`, `Taken away`."""
+    fact = override.fact()
+    if fact.value is None:
+        return MODES[override.mode]
+    if isinstance(fact.value, bool) and fact.mode is Mode.SET:
+        return "Switched on" if fact.value else "Switched off"
+    names = {choice.code: choice.name or choice.code for choice in fact.feature.choices}
+    return f"{MODES[override.mode]} {fact.feature.behaviour.show(fact.value, names, fact.feature.unit)}"
 
 
 @dataclass(frozen=True, slots=True)

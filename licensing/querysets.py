@@ -90,6 +90,12 @@ class SeatQuerySet(AnyRows):
         return self.filter(open_at("released_at", at), open_at("leaves_at", at), assigned_at__lte=at)
 
 
+class ChangePreviewQuerySet(AnyRows):
+    def light(self) -> Any:
+        """Without the input and the order of batches, which are long and seldom asked for."""
+        return self.defer("wishes", "batches")
+
+
 class OverrideQuerySet(AnyRows):
     def with_stop(self) -> Any:
         """Annotates `stop`: the earlier of its end and of when somebody ended it; null for none."""
@@ -136,3 +142,28 @@ class MigrationCustomerQuerySet(AnyRows):
 
     def due(self, at: datetime) -> Any:
         return self.to_do().filter(try_at__lte=at)
+
+
+class SeatRequestQuerySet(AnyRows):
+    def open(self) -> Any:
+        """Those that nobody has answered yet."""
+        return self.filter(state="open")
+
+    def search(self, text: str) -> Any:
+        """Those with this in the customer, the module, who asked, or the note."""
+        whose = Q(customer__code__icontains=text) | Q(customer__name__icontains=text)
+        what = Q(module_name__icontains=text) | Q(module_description__icontains=text)
+        return self.filter(whose | what | Q(asked_by__icontains=text) | Q(note__icontains=text))
+
+
+class CounterQuerySet(AnyRows):
+    def search(self, text: str) -> Any:
+        """Counters of users and features whose code or name contains `text`."""
+        found = Q(feature__name__icontains=text) | Q(feature__code__icontains=text)
+        return self.filter(found | Q(user__name__icontains=text) | Q(user__code__icontains=text))
+
+
+class ReservationQuerySet(AnyRows):
+    def live(self, at: datetime) -> Any:
+        """Reservations that count at `at`: neither settled nor over."""
+        return self.filter(settled_at=None, expires_at__gt=at)

@@ -135,10 +135,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class HeldSet:
-    """An entitlement set in memory: its features, and its members spelled out as the end of an answer."""
+    """An entitlement set in memory: features, codes of plans, and its members spelled out as the end of an answer."""
 
     features: Mapping[str, Mapping[str, Any]]
     tail: bytes
+    plans: tuple[str, ...] = ()
 
     def spelled(self, code: str) -> str | None:
         """Returns a feature's code as the set spells it (codes are lower case); None where the set lacks it."""
@@ -212,7 +213,8 @@ def _spelled(content: Mapping[str, Any]) -> HeldSet:
         for code, feature in content["features"].items()
     }
     ordered = {key: content[key] for key in ("multi_plan", "plans", "modules")} | {"features": features}
-    return HeldSet(features, json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)[1:].encode())
+    tail = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)[1:].encode()
+    return HeldSet(features, tail, tuple(plan["code"] for plan in content["plans"]))
 
 
 def forget_sets() -> None:

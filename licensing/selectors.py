@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -191,6 +191,15 @@ def seats_held(users: Iterable[CustomerUser | int], at: datetime | None = None) 
     return held
 
 
+def seats_leaving(users: Sequence[int], at: datetime) -> dict[int, dict[str, datetime | None]]:
+    """Returns per user id the seats held at `at`, by `owner.module`: when a scheduled package takes it, if one does."""
+    held: dict[int, dict[str, datetime | None]] = {pk: {} for pk in users}
+    rows = Seat.objects.filter(user__in=users).held_at(at).order_by()
+    for user, owner, module, leaves in rows.values_list("user_id", "owner__code", "module_name", "leaves_at"):
+        held[user][f.full_name(owner, module)] = leaves
+    return held
+
+
 def seats_in_order(customer: Customer, module: str, at: datetime | None = None) -> QuerySet[Seat]:
     """Returns the seats held of a module (`owner.module`) in the order in which to give them up: of users unseen for
     longest first, then the newest."""
@@ -198,6 +207,16 @@ def seats_in_order(customer: Customer, module: str, at: datetime | None = None) 
     held = Seat.objects.held(at).filter(customer=customer, owner__code=owner.upper(), module_name=name)
     unseen = F("user__last_seen_at").asc(nulls_first=True)
     ordered: QuerySet[Seat] = held.select_related("user", "owner").order_by(unseen, "-assigned_at", "-pk")
+    return ordered
+
+
+def longest_unseen(customer: Customer, module: str) -> QuerySet[Seat]:
+    """Returns the seats held now of a module (`owner.module`), of users never seen first, then of those unseen longest.
+
+    An index serves the order, so the first few of 100,000 cost as much as of ten.
+    """
+    held = seats_in_order(customer, module).filter(user__customer=customer)
+    ordered: QuerySet[Seat] = held.order_by(F("user__last_seen_at").asc(nulls_first=True), "user_id", "pk")
     return ordered
 
 

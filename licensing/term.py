@@ -49,6 +49,16 @@ def add_months(anchor: date, months: int) -> date:
     return date(year, month + 1, min(anchor.day, monthrange(year, month + 1)[1]))
 
 
+def month_at(anchor: date, on: date) -> tuple[date, date]:
+    """Returns the month counted from `anchor` that `on` lies in, `[first, end)`; clamped as add_months does (L-4)."""
+    months = (on.year - anchor.year) * _MONTHS + on.month - anchor.month
+    while add_months(anchor, months) > on:
+        months -= 1
+    while add_months(anchor, months + 1) <= on:
+        months += 1
+    return add_months(anchor, months), add_months(anchor, months + 1)
+
+
 def renewals(starts_on: date, billing_months: int) -> Iterator[date]:
     """Yields the days on which a subscription renews: the end of its first term, then of every billing period."""
     for months in count(FIRST_TERM_MONTHS, billing_months):

@@ -41,6 +41,13 @@ def choose_plans(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
+def choose_one_plan(page: Page) -> None:
+    """Chooses another plan for one user, so that it is told what they gain and lose."""
+    with page.expect_response(lambda answer: answer.request.resource_type == "xhr"):  # the hint
+        page.locator("form[data-plans] input[type=radio]:not(:disabled):not(:checked)").first.check()
+    page.wait_for_load_state("networkidle")
+
+
 def open_first_row(page: Page) -> None:
     """From an admin list to the form of its first row."""
     page.locator("#result_list tbody th a").first.click()
@@ -94,6 +101,13 @@ SHOTS = (
     Shot("customers", "customer_success", "/portal/"),
     Shot("customer", "customer_success", "/portal/fjordlys/"),
     Shot("user", "customer_success", "/portal/fjordlys/users/kari/"),
+    Shot("explain", "customer_success", "/portal/fjordlys/explain/?user=ingrid&feature=quote-management"),
+    Shot("timeline", "customer_success", "/portal/fjordlys/users/ingrid/timeline/"),
+    Shot("licences", "customer_success", "/portal/skogheim/licenses/"),
+    Shot("user-plans", "customer_admin", "/portal/fjordlys/users/kari/", then=choose_one_plan),
+    Shot("full-plan", "customer_admin", "/portal/fjordlys/seats/superoffice.ten-marketing-premium/"),
+    Shot("seat-requests", "customer_success", "/requests/"),
+    Shot("erase", "customer_admin", "/portal/fjordlys/users/kari/erase/"),
     Shot("seats", "customer_admin", "/portal/fjordlys/users/", then=choose_plans),
     Shot("figures", "customer_success", "/figures/"),
     Shot("admin", "product_manager", "/admin/"),
@@ -107,6 +121,7 @@ SHOTS = (
     Shot("workbench-narrow", "product_manager", "/catalog/", NARROW),
     Shot("migration-narrow", "customer_success", "/migrations/", NARROW, open_first_link),
     Shot("trail-narrow", "auditor", "/audit/", NARROW),
+    Shot("user-plans-narrow", "customer_admin", "/portal/fjordlys/users/kari/", NARROW, choose_one_plan),
     Shot("seats-narrow", "customer_admin", "/portal/fjordlys/users/", NARROW, choose_plans),
     Shot("admin-list-narrow", "product_manager", "/admin/catalog/version/", NARROW),
 )

@@ -128,7 +128,7 @@ class FeatureAdmin(CatalogAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Feature | None = None) -> Any:
         """What a published version says of a feature is for good (F-4)."""
         if obj is not None and obj.published_in.exists():
-            return ("code", "kind", "rule", "unit", "counts")
+            return ("code", "kind", "rule", "unit", "counts", "resets")
         return ()
 
 

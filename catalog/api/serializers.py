@@ -45,6 +45,9 @@ class GrantedFeatureSerializer(serializers.Serializer[Any]):
     rule = serializers.CharField(help_text="How several sources merge.")
     unit = serializers.CharField()
     counts = serializers.CharField(help_text="What a limit is counted per: call, user or customer.")
+    resets = serializers.CharField(
+        default="", help_text="When counting starts again: calendar_month, contract_month, or empty for never."
+    )
     value = serializers.JSONField(help_text="true, a number, or the code of a choice; null where unlimited.")
     unlimited = serializers.BooleanField()
     choices = ChoiceSerializer(many=True, help_text="Of a level, lowest first.")
@@ -241,7 +244,19 @@ class FeatureSerializer(serializers.ModelSerializer[Feature]):
     class Meta:
         model = Feature
         fields: tuple[str, ...] = (
-            *("code", "name", "description", "group", "group_name", "kind", "rule", "unit", "counts", "choices"),
+            *(
+                "code",
+                "name",
+                "description",
+                "group",
+                "group_name",
+                "kind",
+                "rule",
+                "unit",
+                "counts",
+                "resets",
+                "choices",
+            ),
             *("site_module", "user_module", "read_only_without_seat"),
         )
 

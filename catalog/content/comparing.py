@@ -82,7 +82,10 @@ class Diff:
 
 
 _FEATURE_WORDS = ("name", "description", "group", "group_name")
-_FEATURE_TERMS = ("kind", "rule", "unit", "counts", "site_module", "user_module", "read_only_without_seat")
+_FEATURE_TERMS = (
+    *("kind", "rule", "unit", "counts", "resets"),
+    *("site_module", "user_module", "read_only_without_seat"),
+)
 _MODULE_WORDS = ("description", "tooltip")
 _MODULE_TERMS = ("type", "hidden", "unrestricted", "prerequisite", "role")
 _CHOICE_TERMS = ("site_module", "user_module")
@@ -207,8 +210,9 @@ def _differences(
     path: str, was: Mapping[str, Any], now: Mapping[str, Any], names: tuple[str, ...]
 ) -> Iterator[TermChange]:
     for name in names:
-        if was[name] != now[name]:
-            yield TermChange(f"{path}.{name}" if path else name, _spell(was[name]), _spell(now[name]))
+        before, after = was.get(name, ""), now.get(name, "")  # what says nothing is left out
+        if before != after:
+            yield TermChange(f"{path}.{name}" if path else name, _spell(before), _spell(after))
 
 
 def _spell(value: object) -> str:

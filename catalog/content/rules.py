@@ -135,6 +135,8 @@ def _changed_for_good(was: FeatureDefinition, now: FeatureDefinition) -> Iterato
         yield f"its unit changed from {was.unit or 'none'} to {now.unit or 'none'}"
     if was.counts != now.counts:
         yield f"what it is counted per changed from {was.counts or 'nothing'} to {now.counts or 'nothing'}"
+    if was.resets != now.resets:
+        yield f"when it starts again changed from {was.resets or 'never'} to {now.resets or 'never'}"
     for code in was.choice_codes:
         if code not in now.choice_codes:
             yield f"its choice {code} is gone"

@@ -132,6 +132,7 @@ class FeatureDefinition:
     rule: str
     unit: str = ""
     counts: str = ""
+    resets: str = ""
     choices: tuple[ChoiceContent, ...] = ()
     site_module: str | None = None
     user_module: str | None = None
@@ -160,6 +161,8 @@ class FeatureDefinition:
             "rule": self.rule,
             "unit": self.unit,
             "counts": self.counts,
+            # Left out where it says nothing, so that the digests of what was published before stay.
+            **({"resets": self.resets} if self.resets else {}),
             "choices": [choice.to_json() for choice in self.choices],
             "site_module": self.site_module,
             "user_module": self.user_module,

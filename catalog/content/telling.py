@@ -35,6 +35,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "changelog": "Changelog",
     "tier_name": "name of the tier",
     "counts": "what it counts",
+    "resets": "when it starts again",
     "origin": "granted by",
     "group": "group (code)",
     "group_name": "group",

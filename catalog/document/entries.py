@@ -86,7 +86,7 @@ class ChoiceEntry(Entry):
 
 @dataclass(frozen=True, slots=True)
 class FeatureEntry(Entry):
-    """`choices` are a level's, from lowest to highest; `unit` and `counts` are empty but for limits."""
+    """`choices` are a level's, from lowest to highest; `unit`, `counts` and `resets` are empty but for limits."""
 
     name: str
     description: str
@@ -95,6 +95,7 @@ class FeatureEntry(Entry):
     rule: str
     unit: str
     counts: str
+    resets: str
     site: str | None
     user: str | None
     read_only_without_seat: bool

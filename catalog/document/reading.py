@@ -35,6 +35,7 @@ HEADER: Final = "planarium-catalog"
 SECTIONS: Final = ("owners", "modules", "tiers", "solutions", "groups", "features", "plans", "add_ons")
 MODULE_TYPES: Final = ("site", "user", "satellite")
 COUNTS: Final = ("call", "user", "customer")
+RESETS: Final = ("calendar_month", "contract_month")
 SCOPES: Final = ("site", "user")
 
 # How long each text may be, and how large each number: what the database holds.
@@ -222,6 +223,7 @@ class _Reading:
                 rule=self._rule(record, kind),
                 unit=record.text("unit", UNIT_LENGTH),
                 counts=self._counts(record, kind),
+                resets=self._resets(record),
                 site=self.names.module(record.get("site"), "site"),
                 user=self.names.module(record.get("user"), "user"),
                 read_only_without_seat=record.flag("read_only_without_seat", True),
@@ -249,6 +251,14 @@ class _Reading:
             if node and kind:
                 self.faults.add(node.place, f"Only a limit has {key!r}; this is a {kind.code}.")
         return ""
+
+    def _resets(self, record: Record) -> str:
+        node = record.get("resets")
+        counts = record.get("counts")
+        if node and (counts is None or counts.word() not in ("user", "customer")):
+            self.faults.add(node.place, "Only what is counted per user or per customer starts again.")
+            return ""
+        return record.one_of("resets", RESETS, "") or ""
 
     def _choices(self, record: Record, kind: Kind | None) -> Iterator[ChoiceEntry]:
         node = record.get("choices", required=kind is not None and kind.code == "level")

@@ -127,6 +127,7 @@ class _Writer:
             "rule": _Code(entry.rule) if entry.rule != KINDS[entry.kind].rules[0] else None,
             "unit": entry.unit,
             "counts": _Code(entry.counts) if entry.counts else None,
+            "resets": _Code(entry.resets) if entry.resets else None,
             "site": self._code(entry.site),
             "user": self._code(entry.user),
             "read_only_without_seat": None if entry.read_only_without_seat else False,

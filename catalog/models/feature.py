@@ -24,12 +24,16 @@ class FeatureGroup(models.Model):
 
 
 class Feature(models.Model):
-    """A switch, a limit or a level. Kind, unit and rule are for good once a published version names it (F-4)."""
+    """A switch, a limit or a level. Kind, unit, rule and counting are for good once it is published (F-4)."""
 
     class Counts(models.TextChoices):
         PER_CALL = "call", "per call"
         PER_USER = "user", "per user"
         PER_CUSTOMER = "customer", "per customer"
+
+    class Resets(models.TextChoices):
+        CALENDAR_MONTH = "calendar_month", "each calendar month"
+        CONTRACT_MONTH = "contract_month", "each month of the contract"
 
     code = models.CharField(max_length=64, unique=True, validators=[validate_code])
     name = models.CharField(max_length=200)
@@ -39,6 +43,14 @@ class Feature(models.Model):
     rule = models.CharField("merge rule", max_length=16, choices=rule_choices)
     unit = models.CharField(max_length=40, blank=True, help_text="Of a limit, for instance recipients.")
     counts = models.CharField(max_length=16, choices=Counts, blank=True, help_text="What a limit is counted per.")
+    resets = models.CharField(
+        max_length=16,
+        choices=Resets,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="When counting starts again from 0; never, if empty.",
+    )
     site_module = models.ForeignKey(Module, models.PROTECT, null=True, blank=True, related_name="features_of_site")
     user_module = models.ForeignKey(Module, models.PROTECT, null=True, blank=True, related_name="features_of_user")
     read_only_without_seat = models.BooleanField(
@@ -63,6 +75,8 @@ class Feature(models.Model):
             faults["counts"] = "Say what the limit is counted per: call, user or customer."
         if self.kind != "limit" and (self.counts or self.unit):
             faults["counts" if self.counts else "unit"] = "Only a limit is counted and has a unit."
+        if self.resets and self.counts not in (self.Counts.PER_USER, self.Counts.PER_CUSTOMER):
+            faults["resets"] = "Only what is counted per user or per customer starts again."
         faults |= module_type_faults(self.site_module, self.user_module)
         if self.pk and not faults:
             faults |= self._changed_for_good()
@@ -72,7 +86,7 @@ class Feature(models.Model):
     def _changed_for_good(self) -> dict[str, str]:
         if not Feature.objects.filter(pk=self.pk).published().exists():
             return {}
-        recorded = Feature.objects.values("code", "kind", "rule", "unit", "counts").get(pk=self.pk)
+        recorded = Feature.objects.values("code", "kind", "rule", "unit", "counts", "resets").get(pk=self.pk)
         return {
             field: f"A published version names this feature, so it stays {value!r}."
             for field, value in recorded.items()

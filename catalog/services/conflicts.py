@@ -79,7 +79,7 @@ def _published_features(document: CatalogDocument) -> Iterator[Fault]:
         row = rows.get(entry.code)
         if row is None:
             continue
-        for name in ("kind", "rule", "unit", "counts"):
+        for name in ("kind", "rule", "unit", "counts", "resets"):
             was, now = getattr(row, name), getattr(entry, name)
             if was != now:
                 message = f"A published version names this feature, so its {name} stays {was!r}, not {now!r}."

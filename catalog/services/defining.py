@@ -210,6 +210,7 @@ class Definitions:
             "rule": entry.rule,
             "unit": entry.unit,
             "counts": entry.counts,
+            "resets": entry.resets,
             "site_module": self._module(entry.site),
             "user_module": self._module(entry.user),
             "read_only_without_seat": entry.read_only_without_seat,

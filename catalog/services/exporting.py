@@ -233,6 +233,7 @@ def _features(names: Names) -> Iterable[FeatureEntry]:
             rule=row.rule,
             unit=_line(row.unit),
             counts=row.counts,
+            resets=row.resets,
             site=names.get(row.site_module_id),
             user=names.get(row.user_module_id),
             read_only_without_seat=row.read_only_without_seat,

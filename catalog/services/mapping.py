@@ -42,7 +42,10 @@ _MODULE_FIELDS = (
     "prerequisite",
     "sort_order",
 )
-_FEATURE_FIELDS = ("code", "name", "description", "kind", "rule", "unit", "counts", "read_only_without_seat")
+_FEATURE_FIELDS = (
+    *("code", "name", "description", "kind", "rule", "unit", "counts", "resets"),
+    "read_only_without_seat",
+)
 
 
 @dataclass(frozen=True, slots=True)

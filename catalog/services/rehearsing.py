@@ -82,6 +82,7 @@ class _Reader:
             rule=row.rule,
             unit=row.unit,
             counts=row.counts,
+            resets=row.resets,
             choices=tuple(ChoiceContent(*words) for words in self._definitions.choices.get(code, ())),
             site_module=self.name(row.site_module),
             user_module=self.name(row.user_module),

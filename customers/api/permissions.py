@@ -18,6 +18,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from customers.access import NotAuthenticated, access_of, get_customer, not_allowed
+from customers.second_step import SecondStepRequired
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # which reads these settings itself
@@ -36,13 +37,15 @@ def scope_for(view: Any, method: str | None) -> str:
 
 
 class HasScope(BasePermission):
-    """Raises NotAuthenticated or Forbidden; NotFound for another customer's path."""
+    """Raises NotAuthenticated, SecondStepRequired or Forbidden; NotFound for another customer's path."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         try:
             access = access_of(request)
         except NotAuthenticated:
             return False  # DRF makes a 401 of it, with the header that asks for a key
+        if access.lacks_second_step:
+            raise SecondStepRequired
         handler = (request.method or "").lower()
         if not hasattr(view, handler):
             return True  # there is nothing to allow: 405 follows

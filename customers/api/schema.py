@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import is_serializer
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
@@ -63,6 +64,10 @@ class ScopedSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         responses: dict[str, Any] = super()._get_response_bodies(direction)
+        if self.method == "DELETE" and is_serializer(self.get_response_serializers()):
+            # The generator takes it for granted that DELETE says nothing; ours tell what came of it.
+            del responses["204"]
+            responses["200"] = self._get_response_for_code(self.get_response_serializers(), "200", None, direction)  # type: ignore[no-untyped-call]
         for status in self._refusals():
             if status not in responses:
                 refusal = OpenApiResponse(ProblemSerializer, description=_REFUSALS[status])

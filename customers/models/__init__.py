@@ -1,6 +1,7 @@
 from .access import ApiClient, ApiKey, Membership, StaffRole
 from .account import Account
 from .customer import Customer, CustomerUser
+from .invitation import Invitation
 from .trail import AuditEvent, IdempotencyRecord, OutboxMessage
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Customer",
     "CustomerUser",
     "IdempotencyRecord",
+    "Invitation",
     "Membership",
     "OutboxMessage",
     "StaffRole",

@@ -1,6 +1,6 @@
 """Who may do what: staff roles, memberships in customers, API clients and their keys."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from customers.querysets import MembershipQuerySet
 from customers.scopes import MEMBER_SCOPES, SCOPES, STAFF_SCOPES
 
 
@@ -45,6 +46,8 @@ class Membership(models.Model):
     customer = models.ForeignKey("customers.Customer", models.PROTECT, related_name="memberships")
     account = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role, default=Role.VIEWER)
+
+    objects: ClassVar[Any] = MembershipQuerySet.as_manager()
 
     class Meta:
         ordering = ("customer", "account")

@@ -37,6 +37,12 @@ class Customer(ImmutableCode):
     code = models.CharField(max_length=64, validators=[validate_code])
     name = models.CharField(max_length=200)
     serial_number = models.CharField(max_length=32, blank=True, help_text="Identifies the installation to the issuer.")
+    requires_second_step = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Its people sign in with a second step, or reach nothing.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[Any] = CustomerQuerySet.as_manager()
@@ -75,6 +81,9 @@ class CustomerUser(ImmutableCode):
     is_former_employee = models.BooleanField("former employee", default=False)
     last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    erased_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since then nothing here says who it was."
+    )
 
     objects: ClassVar[Any] = CustomerUserQuerySet.as_manager()
 
@@ -99,11 +108,22 @@ class CustomerUser(ImmutableCode):
                 name="account_once_per_customer",
                 violation_error_message="This account is another user of the same customer.",
             ),
+            models.CheckConstraint(
+                condition=models.Q(erased_at=None)
+                | models.Q(email="", account=None, last_seen_at=None, is_former_employee=True, can_log_in=False),
+                name="erased_user_is_nobody",
+                violation_error_message="Nothing of an erased user comes back.",
+            ),
         )
         indexes = (models.Index("customer", Lower("name"), name="user_by_name"),)
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether nothing says any more who this was; only the shape of what happened is left (U-7)."""
+        return self.erased_at is not None
 
     @property
     def may_hold_seats(self) -> bool:

@@ -10,7 +10,10 @@ from customers.querysets import AuditEventQuerySet
 
 
 class AuditEvent(models.Model):
-    """One change: who, when, what, from, to, why. Append-only; the database refuses edits and deletes."""
+    """One change: who, when, what, from, to, why. Append-only; the database refuses edits and deletes.
+
+    One thing alone may be taken out of it: who a user was that is erased (docs/adr/0017).
+    """
 
     at = models.DateTimeField(default=timezone.now)
     account = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
@@ -43,6 +46,9 @@ class IdempotencyRecord(models.Model):
 
     caller = models.CharField(max_length=64, help_text="account:ID or client:ID")
     key = models.CharField(max_length=200)
+    customer = models.ForeignKey(
+        "customers.Customer", models.PROTECT, null=True, related_name="+", help_text="Whose path it was sent to."
+    )
     request_digest = models.CharField(max_length=64, help_text="SHA-256 of method, path and body, hex.")
     status = models.PositiveSmallIntegerField(default=0)
     body = models.JSONField(null=True)

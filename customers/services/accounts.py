@@ -7,11 +7,12 @@ from datetime import datetime
 
 from allauth.mfa.models import Authenticator
 from django.db import transaction
+from django.db.models import Q
 
 from customers import audit
 from customers.actor import Actor
 from customers.errors import Invalid
-from customers.models import Account, StaffRole
+from customers.models import Account, CustomerUser, StaffRole
 
 
 @transaction.atomic
@@ -114,3 +115,13 @@ def remove_second_step(*, actor: Actor, second_step: Authenticator, at: datetime
         at=at,
     )
     second_step.delete()
+
+
+def note_seen(*, account: Account, at: datetime) -> int:
+    """Remembers that the account signed in, with every user linked to it; returns how many. Never moves it back.
+
+    It changes no answer, and so counts no revision (docs/adr/0017).
+    """
+    seen_before = Q(last_seen_at=None) | Q(last_seen_at__lt=at)
+    linked = CustomerUser.objects.able_to_hold_seats().filter(seen_before, account=account)
+    return int(linked.update(last_seen_at=at))

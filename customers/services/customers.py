@@ -35,3 +35,26 @@ def edit_customer(*, actor: Actor, customer: Customer, at: datetime, name: str, 
             at=at,
         )
     return customer
+
+
+@transaction.atomic
+def require_second_step(*, actor: Actor, customer: Customer, is_required: bool, at: datetime) -> Customer:
+    """Returns the customer, whose people reach nothing without a second step from now on, or do again.
+
+    It shows in no entitlement, seat list or package, so the revision stays.
+    """
+    recorded = Customer.objects.select_for_update().get(pk=customer.pk)
+    customer.requires_second_step = is_required
+    if recorded.requires_second_step == is_required:
+        return customer
+    customer.save(update_fields=["requires_second_step"])
+    audit.record(
+        actor=actor,
+        action="customer.second_step_required" if is_required else "customer.second_step_optional",
+        object_type="customer",
+        object_code=customer.code,
+        changes={"requires_second_step": [recorded.requires_second_step, is_required]},
+        customer=customer,
+        at=at,
+    )
+    return customer

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.conf import settings
+from django.urls import reverse
 
 from customers.access import access_of
 from customers.models import Customer
+from customers.second_step import who_asks
 
 register = template.Library()
 
@@ -23,6 +26,20 @@ def reads_history(context: Any, customer: Customer) -> bool:
     """Whether whoever is signed in may read in the audit trail what happened at this customer."""
     access = access_of(context["request"])
     return access.allows("audit:read", customer.pk) or access.allows("customers:read")
+
+
+@register.simple_tag
+def company_sign_in() -> dict[str, str] | None:
+    """Returns name and address of the provider that one can sign in with besides, if the settings name one."""
+    if not settings.OIDC_ISSUER:
+        return None
+    return {"name": settings.OIDC_NAME, "address": reverse("openid_connect_login", args=["company"])}
+
+
+@register.simple_tag(takes_context=True)
+def second_step_asked_by(context: Any) -> list[str]:
+    """Returns who asks a second step of whoever is signed in. One query."""
+    return who_asks(context["request"].user)
 
 
 @register.filter

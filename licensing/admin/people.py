@@ -104,7 +104,7 @@ class CustomerUserAdmin(ScopedAdmin, ModelAdmin):
     view_scopes = READ
     add_scopes = change_scopes = ("users:write",)
     list_display = ("code", "name", "email", "customer", "can_log_in", "is_former_employee", "last_seen_at")
-    list_filter = ("can_log_in", "is_former_employee")
+    list_filter = ("can_log_in", "is_former_employee", ("erased_at", admin.EmptyFieldListFilter))
     list_select_related = ("customer",)
     search_fields = ("code", "name", "email", "customer__code")
     autocomplete_fields = ("customer", "account")
@@ -121,6 +121,9 @@ class CustomerUserAdmin(ScopedAdmin, ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.readonly_fields if obj is None else ("customer", "code", *self.readonly_fields)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or not obj.is_erased)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         actor, data = actor_of(request), dict(form.cleaned_data)

@@ -26,7 +26,7 @@ from licensing.api.contract_serializers import (
     ReleaseSerializer,
 )
 from licensing.api.contracts import change_json
-from licensing.api.seats import DRY_RUN, KEY
+from licensing.api.parameters import DRY_RUN, KEY
 from licensing.models import Package
 from licensing.outlook import compare
 from licensing.selectors import seats_in_order, users_per_module

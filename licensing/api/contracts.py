@@ -29,7 +29,7 @@ from licensing.api.contract_serializers import (
     ReasonSerializer,
     SubscriptionSerializer,
 )
-from licensing.api.seats import DRY_RUN, KEY
+from licensing.api.parameters import DRY_RUN, KEY
 from licensing.models import CustomerRevision, Subscription, SubscriptionItem
 from licensing.outlook import ModuleChange, Outlook, outlook_of
 from licensing.services.subscriptions import (

@@ -20,7 +20,7 @@ from customers.models import Customer, CustomerUser
 from licensing.api.answers import answered, in_words, is_known, tag_of, unchanged
 from licensing.api.serializers import EntitlementSerializer, EntitlementsSerializer
 from licensing.errors import NotRecorded
-from licensing.explaining import explain
+from licensing.explaining import explain, may_know_who
 from licensing.freshness import read_at_least, refuse_older
 from licensing.reading import HeldSet, Reading, held_set, read_customer, read_user
 
@@ -125,7 +125,8 @@ def _single(view: _Answer, request: Request, customer: str, user: str | None, co
     known, entitlement = _entitlement(_set_of(reading), code)
     body: dict[str, Any] = {"feature": known, **entitlement}
     if wants_why:
-        body["explain"] = _why(reading, known)
+        tells_who = may_know_who(access_of(request), reading.customer_id)
+        body["explain"] = _why(reading, known, tells_who=tells_who)
     tail = JSONRenderer().render(body)
     return answered(_head(reading) + b"," + tail[1:], tag)
 
@@ -173,7 +174,7 @@ def nothing_of(feature: Feature) -> dict[str, Any]:
     return nothing
 
 
-def _why(reading: Reading, feature: str) -> dict[str, Any]:
+def _why(reading: Reading, feature: str, *, tells_who: bool) -> dict[str, Any]:
     customer = Customer.objects.get(pk=reading.customer_id)
     user = CustomerUser.objects.of(customer).named(reading.user).get() if reading.user is not None else None
-    return explain(customer, user, feature, reading.as_of)
+    return explain(customer, user, feature, reading.as_of, tells_who=tells_who)

@@ -7,19 +7,35 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django_filters import FilterSet
-from django_filters.rest_framework import CharFilter, ChoiceFilter
+from django_filters.rest_framework import CharFilter, ChoiceFilter, IsoDateTimeFilter
 
-from catalog.models import Offer
+from catalog.models import Feature, Offer
 from customers.api.filters import YesNoFilter
 from customers.errors import Invalid
 from customers.models import CustomerUser
 from licensing.facts import Mode
-from licensing.models import Migration, MigrationCustomer, ModuleLicense, Override, Package, Seat, UserPeriod
+from licensing.models import (
+    ChangePreviewRow,
+    ChangeSet,
+    Migration,
+    MigrationCustomer,
+    ModuleLicense,
+    Override,
+    Package,
+    Seat,
+    SeatRequest,
+    UserPeriod,
+)
 
 
 class UserFilter(FilterSet):
     plan = CharFilter(method="by_plan", label="The code of a plan or add-on held.")
     multi_plan = YesNoFilter(method="by_multi_plan", label="Whether the plans held cover more than one solution.")
+    status = ChoiceFilter(
+        method="by_status",
+        choices=[("active", "active"), ("cannot_log_in", "cannot log in"), ("former_employee", "former employee")],
+        label="What the user is; erased users are former employees.",
+    )
     search = CharFilter(method="by_text", label="Part of the code, name or e-mail address.")
 
     class Meta:
@@ -28,6 +44,11 @@ class UserFilter(FilterSet):
 
     def by_text(self, rows: Any, name: str, text: str) -> Any:
         return rows.search(text)
+
+    def by_status(self, rows: Any, name: str, status: str) -> Any:
+        if status == "former_employee":
+            return rows.filter(is_former_employee=True)
+        return rows.filter(is_former_employee=False, can_log_in=status == "active")
 
     def by_plan(self, rows: QuerySet[CustomerUser], name: str, code: str) -> QuerySet[CustomerUser]:
         if not Offer.objects.named(code).exists():
@@ -105,6 +126,18 @@ class OverrideFilter(FilterSet):
         return rows.search(text)
 
 
+class SeatRequestFilter(FilterSet):
+    state = ChoiceFilter(choices=SeatRequest.State.choices, label="What became of it.")
+    search = CharFilter(method="by_text", label="Part of the module, who asked, or the note.")
+
+    class Meta:
+        model = SeatRequest
+        fields: tuple[str, ...] = ()
+
+    def by_text(self, rows: Any, name: str, text: str) -> Any:
+        return rows.search(text)
+
+
 class MigrationFilter(FilterSet):
     offer = CharFilter(field_name="offer__code", lookup_expr="iexact", label="The code of a plan or add-on.")
     state = ChoiceFilter(choices=Migration.State.choices, label="The state it is in.")
@@ -119,4 +152,37 @@ class MigrationCustomerFilter(FilterSet):
 
     class Meta:
         model = MigrationCustomer
+        fields: tuple[str, ...] = ()
+
+
+class UsageFilter(FilterSet):
+    feature = CharFilter(field_name="code", lookup_expr="iexact", label="The code of one limit.")
+    search = CharFilter(method="by_text", label="Part of the limit's code or name.")
+
+    class Meta:
+        model = Feature
+        fields: tuple[str, ...] = ()
+
+    def by_text(self, rows: QuerySet[Feature], name: str, text: str) -> QuerySet[Feature]:
+        return rows.filter(Q(code__icontains=text) | Q(name__icontains=text))
+
+
+class ChangeSetFilter(FilterSet):
+    user = CharFilter(field_name="rows__user__code", lookup_expr="iexact", label="The code of a user it changed.")
+    actor = CharFilter(lookup_expr="icontains", label="Part of the name of who did it.")
+    since = IsoDateTimeFilter(field_name="at", lookup_expr="gte", label="Made then or later.")
+    until = IsoDateTimeFilter(field_name="at", lookup_expr="lt", label="Made before then.")
+
+    class Meta:
+        model = ChangeSet
+        fields: tuple[str, ...] = ()
+
+
+class PreviewRowFilter(FilterSet):
+    outcome = ChoiceFilter(choices=ChangePreviewRow.Outcome.choices)
+    code = CharFilter(label="The code of what is in the way.")
+    user = CharFilter(field_name="user_code", lookup_expr="icontains", label="Part of the user's code.")
+
+    class Meta:
+        model = ChangePreviewRow
         fields: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ from customers.replica import ReplicaServes
 from licensing.api.bodies import body_of
 from licensing.api.contract_serializers import EffectSerializer
 from licensing.api.filters import OverrideFilter
-from licensing.api.seats import DRY_RUN, KEY
+from licensing.api.parameters import DRY_RUN, KEY
 from licensing.api.users import get_user
 from licensing.facts import Mode
 from licensing.models import CustomerRevision, Override

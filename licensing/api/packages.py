@@ -26,7 +26,7 @@ from customers.errors import NotFound
 from customers.idempotency import idempotent
 from customers.replica import ReplicaServes
 from licensing.api.filters import PackageFilter
-from licensing.api.seats import DRY_RUN, KEY
+from licensing.api.parameters import DRY_RUN, KEY
 from licensing.models import Package
 from licensing.recorded import SEALED, document_of, examine_many, seal_of
 from licensing.services.importing import Imported, import_package

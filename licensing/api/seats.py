@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,6 +13,7 @@ from customers.api.base import CustomerMixin
 from customers.api.params import flag, refuse_unknown
 from customers.errors import Invalid
 from customers.idempotency import idempotent
+from licensing.api.parameters import DRY_RUN, KEY
 from licensing.api.serializers import SeatChangeSerializer, SeatSerializer, SeatWishSerializer
 from licensing.api.users import get_user
 from licensing.errors import SeatNotHeld
@@ -20,9 +21,6 @@ from licensing.explaining import seat_json
 from licensing.models import Seat
 from licensing.selectors import seats_held
 from licensing.services.seats import SeatChange, UserWish, change_seats, known_module, qualified
-
-DRY_RUN = OpenApiParameter("dry_run", bool, description="Say what would come of it, and change nothing.")
-KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="Makes a repetition harmless.")
 
 
 class SeatList(CustomerMixin, APIView):

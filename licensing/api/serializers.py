@@ -41,12 +41,68 @@ class EntitlementsSerializer(_HeadSerializer):
     features = serializers.DictField(child=FeatureValueSerializer())
 
 
+class _AnswerSerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(["switch", "limit", "level"], required=False)
+    access = serializers.ChoiceField(["none", "view", "edit"])
+    value = serializers.JSONField(allow_null=True, required=False)
+    unlimited = serializers.BooleanField(required=False)
+
+
+class _FreeSeatsSerializer(serializers.Serializer[Any]):
+    total = serializers.IntegerField(allow_null=True, help_text="null where it is unrestricted.")
+    in_use = serializers.IntegerField()
+    free = serializers.IntegerField(allow_null=True, help_text="null where it is unrestricted.")
+    unrestricted = serializers.BooleanField()
+
+
+class WaySerializer(serializers.Serializer[Any]):
+    """Something that would give it, or more of it."""
+
+    how = serializers.ChoiceField(
+        ["seat", "version", "sale"],
+        help_text="A seat of what the customer has; a newer version of it; something on sale that it has not bought.",
+    )
+    code = serializers.CharField()
+    name = serializers.CharField()
+    type = serializers.CharField(help_text="plan, add_on or module.")
+    version = serializers.IntegerField(allow_null=True)
+    module = serializers.CharField(help_text="owner.module")
+    gives = _AnswerSerializer(help_text="What the answer would be then.")
+    releases = serializers.ListField(child=serializers.CharField(), help_text="Plans that would make way for it.")
+    needs = serializers.CharField(allow_null=True, help_text="A module that is missing for it.")
+    seats = _FreeSeatsSerializer(allow_null=True, help_text="null where the customer has none of it.")
+    words = serializers.CharField()
+
+
+class HappeningSerializer(serializers.Serializer[Any]):
+    """Something that happened at the instant of a change."""
+
+    kind = serializers.CharField(help_text="seats, user, override, package, or dates (what the clock made of one).")
+    words = serializers.CharField()
+    actor = serializers.CharField(allow_blank=True, help_text="Empty for the clock, and for who may not know.")
+    reason = serializers.CharField(allow_blank=True)
+    seats_gained = serializers.ListField(child=serializers.CharField(), help_text="owner.module")
+    seats_lost = serializers.ListField(child=serializers.CharField(), help_text="owner.module")
+    change_set = serializers.IntegerField(allow_null=True)
+    package = serializers.CharField(allow_null=True)
+
+
+class ChangedLastSerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    revision = serializers.IntegerField()
+    before = _AnswerSerializer(allow_null=True, help_text="null where nothing was recorded before.")
+    after = _AnswerSerializer()
+    causes = HappeningSerializer(many=True)
+
+
 class ExplanationSerializer(serializers.Serializer[Any]):
     because = serializers.CharField()
     rule = serializers.CharField(allow_null=True)
     merged = serializers.JSONField(allow_null=True, help_text="What the sources give before overrides.")
     sources = serializers.ListField(child=serializers.DictField())
     overrides = serializers.ListField(child=serializers.DictField())
+    would_give = WaySerializer(many=True, help_text="What else would give it, or more of it.")
+    changed_last = ChangedLastSerializer(allow_null=True, help_text="When the answer became what it is, and by what.")
 
 
 class EntitlementSerializer(_HeadSerializer):
@@ -80,6 +136,7 @@ class UserSerializer(serializers.ModelSerializer[CustomerUser]):
             "modules",
             "last_seen_at",
             "created_at",
+            "erased_at",
         )
 
     def get_status(self, user: CustomerUser) -> str:

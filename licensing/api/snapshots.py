@@ -46,6 +46,7 @@ _AFTER: Final = OpenApiParameter(
     "after", int, required=True, description="The revision of the snapshot, or of the last page of changes."
 )
 _LIMIT: Final = OpenApiParameter("limit", int, description=f"How many revisions at most, 1 to {LARGEST_PAGE}.")
+PROBLEM: Final = "application/problem+json"
 _GONE: Final = OpenApiResponse(ProblemSerializer, description="Not all is kept: take a new snapshot")
 
 _Found = TypeVar("_Found", bound=State)
@@ -92,7 +93,7 @@ class Snapshot(_OfCustomer):
 
 
 class Changes(_OfCustomer):
-    @extend_schema(parameters=[_AFTER, _LIMIT, AT_LEAST], responses={200: ChangesSerializer, 410: _GONE})
+    @extend_schema(parameters=[_AFTER, _LIMIT, AT_LEAST], responses={200: ChangesSerializer, (410, PROBLEM): _GONE})
     def get(self, request: Request, customer: str) -> HttpResponseBase:
         """What changed after a revision, in order and whole, by whatever cause: a write, or the clock."""
         refuse_unknown(request, ["after", "limit", "min_revision"])

@@ -4,11 +4,17 @@ from .notice import Notice
 from .owner import OwnerKey, OwnerPlan, PackageSeal
 from .package import ModuleLicense, Package
 from .period import EntitlementSet, Holding, HoldingPeriod, UserPeriod
+from .preview import ChangePreview, ChangePreviewRow
+from .request import SeatRequest
 from .revision import CustomerRevision, RevisionEntry
 from .seat import ChangeSet, ChangeSetRow, Override, Seat
 from .subscription import PlannedRelease, Subscription, SubscriptionItem
+from .usage import UsageCounter, UsageReservation
+from .user_list import UserList
 
 __all__ = [
+    "ChangePreview",
+    "ChangePreviewRow",
     "ChangeSet",
     "ChangeSetRow",
     "CustomerRevision",
@@ -32,7 +38,11 @@ __all__ = [
     "PlannedRelease",
     "RevisionEntry",
     "Seat",
+    "SeatRequest",
     "Subscription",
     "SubscriptionItem",
+    "UsageCounter",
+    "UsageReservation",
+    "UserList",
     "UserPeriod",
 ]

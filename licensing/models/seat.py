@@ -27,7 +27,8 @@ class ChangeSet(models.Model):
     client = models.ForeignKey("customers.ApiClient", models.PROTECT, null=True, related_name="+")
     actor = models.CharField(max_length=254, help_text="How the actor was called then.")
     reason = models.TextField(blank=True)
-    revision = models.PositiveBigIntegerField()
+    revision = models.PositiveBigIntegerField(help_text="The one that it begins with; batches add theirs.")
+    undoes = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="undos")
 
     class Meta:
         ordering = ("customer", "-number")

@@ -21,13 +21,15 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
 
-from customers.errors import Invalid, Refusal
+from customers.access import not_allowed
+from customers.errors import Invalid, NotFound, Refusal
 from customers.models import Customer
 from licensing.forms import ItemsForm
-from licensing.models import CustomerRevision, Package, Subscription, SubscriptionItem
+from licensing.models import CustomerRevision, Package, SeatRequest, Subscription, SubscriptionItem
 from licensing.outlook import Outlook, outlook_of
 from licensing.portal.gate import Visit, visit
 from licensing.selectors import seats_in_order, users_per_module
+from licensing.services.requests import grant_request, wanted_items
 from licensing.services.subscriptions import (
     NOW,
     RENEWAL,
@@ -154,14 +156,26 @@ class SubscriptionPage(LoginRequiredMixin, View):
 
     def get(self, request: HttpRequest, customer: str) -> HttpResponse:
         found = visit(request, customer, "customers:read")
-        return timeline(request, found, ItemsForm(customer=found.customer))
+        form = ItemsForm(customer=found.customer)
+        asked_for = _request(found, request.GET.get("request", ""))
+        if asked_for is not None:
+            for code, quantity in wanted_items(asked_for).items():
+                form.fields[code].initial = quantity
+        return timeline(request, found, form, asked_for=asked_for)
 
 
 def timeline(
-    request: HttpRequest, found: Visit, form: ItemsForm, refusal: Refusal | None = None, status: int = 200
+    request: HttpRequest,
+    found: Visit,
+    form: ItemsForm,
+    refusal: Refusal | None = None,
+    status: int = 200,
+    asked_for: SeatRequest | None = None,
 ) -> HttpResponse:
+    """Shows the subscription; `asked_for` is the request for seats that its form grants."""
     contract = Contract(found, timezone.now())
     context = {
+        "asked_for": asked_for or _request(found, request.POST.get("request", "")),
         "contract": contract,
         "may_see_seats": found.may("seats:read"),
         "customer": found.customer,
@@ -174,6 +188,26 @@ def timeline(
         "here": "Subscription",
     }
     return render(request, "licensing/portal/contract.html", context, status=status)
+
+
+def _request(found: Visit, number: str) -> SeatRequest | None:
+    """Returns the request for seats that is to be granted with the change; none where none is named.
+
+    Raises NotFound for another customer's, Forbidden for who can't answer it.
+    """
+    if not number:
+        return None
+    if not found.may("customers:write"):
+        raise not_allowed()
+    rows = SeatRequest.objects.filter(customer=found.customer).select_related("customer", "owner")
+    row: SeatRequest | None = rows.filter(pk=int(number)).first() if _is_number(number) else None
+    if row is None:
+        raise NotFound("seat_request", number)
+    return row
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 # ── Changes: looked at first, then confirmed ────────────────────────────────
@@ -337,12 +371,19 @@ def _changing(request: HttpRequest, found: Visit, form: ItemsForm) -> Wanted:
         due = midnight(_day(request))
     elif when == RENEWAL:
         due = form.subscription.term_end(timezone.now())
+    done = "The subscription is changed." if due == NOW else "The change is scheduled."
+    who: dict[str, Any] = {"customer": found.customer, "actor": found.access.actor, "items": items, "due": due}
+    asked_for = _request(found, request.POST.get("request", ""))
+
+    def act(dry: bool, release: Mapping[str, list[str]] | None) -> Subscribed:
+        if asked_for is None:
+            return change_items(**who, release=release, dry_run=dry)
+        return grant_request(**who, request=asked_for, release=release, dry_run=dry).subscribed
+
     return Wanted(
-        "Change the subscription",
-        "The subscription is changed." if due == NOW else "The change is scheduled.",
-        lambda dry, release: change_items(
-            customer=found.customer, actor=found.access.actor, items=items, due=due, release=release, dry_run=dry
-        ),
+        "Change the subscription" if asked_for is None else f"Grant {asked_for}",
+        done if asked_for is None else f"{done} The request is granted.",
+        act,
         due_at=None if not isinstance(due, datetime) else due,
         takes_seats=True,
     )

@@ -15,8 +15,8 @@ from catalog.models import Feature
 from customers.errors import Refusal
 from customers.models import CustomerUser
 from licensing.facts import FeatureDef, Mode
+from licensing.overriding import MODES
 from licensing.portal.gate import Visit
-from licensing.portal.override_columns import MODES
 
 LONGEST_REASON: Final = 2000
 _FIELDS: Final = {"reason": "reason", "value": "value", "starts_at": "starts_on", "ends_at": "ends_on"}

@@ -17,3 +17,9 @@ def customer_link(customer: Customer) -> SafeString:
 def user_link(customer: Customer, user: CustomerUser) -> SafeString:
     """Returns the link; `customer` is the user's, at hand already."""
     return format_html('<a href="{}">{}</a>', reverse("portal:user", args=[customer.code, user.code]), user.name)
+
+
+def explain_link(customer: Customer) -> SafeString:
+    """Returns the link to the page that explains what people there may do."""
+    words = '<a href="{}">Explain<span class="visually-hidden"> at {}</span></a>'
+    return format_html(words, reverse("portal:explain", args=[customer.code]), customer.name)

@@ -120,23 +120,24 @@ def find_users(
     rows: CustomerUserQuerySet = CustomerUser.objects.of(customer)
     if not asked:
         return rows, crowd.size
-    wanted = [test for test in (_plan(board, asked.get("plan", "")), _STATUS.get(asked.get("status", ""))) if test]
+    gone = _GONE.get(asked.get("status", ""))
+    if gone is not None:
+        rows = rows.filter(gone)  # the row says it; no need to ask for the holding
+    is_active = asked.get("status") == "active"
+    wanted = [test for test in (_plan(board, asked.get("plan", "")), _can_hold if is_active else None) if test]
     chosen = crowd.of(lambda holding: all(test(holding) for test in wanted))
     if wanted:
         rows = rows.filter(_has_one_of(customer, chosen))
     if "search" in asked:
         return rows.search(asked["search"].strip()), None
-    if asked.get("status") in _LEFT:
-        return rows.filter(is_former_employee=_LEFT[asked["status"]]), None
-    return rows, crowd.count(chosen)
+    return rows, None if gone is not None else crowd.count(chosen)
 
 
-_LEFT = {"locked": False, "former": True}
-_STATUS: dict[str, Callable[[Holding], bool]] = {
-    "active": lambda holding: holding.kind != HolderKind.INACTIVE,
-    "locked": lambda holding: holding.kind == HolderKind.INACTIVE,
-    "former": lambda holding: holding.kind == HolderKind.INACTIVE,
-}
+_GONE = {"locked": Q(is_former_employee=False, can_log_in=False), "former": Q(is_former_employee=True)}
+
+
+def _can_hold(holding: Holding) -> bool:
+    return holding.kind != HolderKind.INACTIVE
 
 
 def _plan(board: Board, wanted: str) -> Callable[[Holding], bool] | None:

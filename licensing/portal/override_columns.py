@@ -16,19 +16,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from customers.tables import Column, NeverNull
-from licensing.facts import Mode
 from licensing.models import Override
+from licensing.overriding import MODES, override_in_words
 from licensing.portal.asking import Filters
 from licensing.portal.links import customer_link, user_link
 
 DAYS_AHEAD: Final = 30
-MODES: Final[Mapping[str, str]] = {
-    Mode.SET: "Set to",
-    Mode.ADD: "Add",
-    Mode.AT_LEAST: "At least",
-    Mode.AT_MOST: "At most",
-    Mode.DENY: "Taken away",
-}
 EVERYBODY: Final = "Everybody"
 _LEVELS: Final[Mapping[str, str]] = {Override.State.LIVE: "badge-good", Override.State.SCHEDULED: "badge-dot"}
 _ENDING: Final = "ending"
@@ -55,17 +48,6 @@ class OverrideFilters(Filters):
         if "mode" in asked:
             rows = rows.filter(mode=asked["mode"])
         return rows.search(asked["search"]) if "search" in asked else rows
-
-
-def override_in_words(override: Override) -> str:
-    """Returns what it does to the feature: `At least 500 GB`, `Taken away`."""
-    fact = override.fact()
-    if fact.value is None:
-        return MODES[override.mode]
-    if isinstance(fact.value, bool) and fact.mode is Mode.SET:
-        return "Switched on" if fact.value else "Switched off"
-    names = {choice.code: choice.name or choice.code for choice in fact.feature.choices}
-    return f"{MODES[override.mode]} {fact.feature.behaviour.show(fact.value, names, fact.feature.unit)}"
 
 
 def override_columns(at: datetime, *, with_customer: bool = False, may_edit: bool = False) -> list[Column]:

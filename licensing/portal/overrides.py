@@ -21,10 +21,10 @@ from customers.models import CustomerUser
 from customers.replica import ReplicaServes
 from customers.tables import Table
 from licensing.models import CustomerRevision, Override
-from licensing.overriding import effects_of_ending, effects_of_granting
+from licensing.overriding import effects_of_ending, effects_of_granting, override_in_words
 from licensing.portal.gate import Visit, visit
 from licensing.portal.granting import GrantForm, SubjectForm, user_named
-from licensing.portal.override_columns import OverrideFilters, override_columns, override_in_words
+from licensing.portal.override_columns import OverrideFilters, override_columns
 from licensing.services.overrides import end_override, grant_override, published_feature
 
 READS: Final = "customers:read"

@@ -111,7 +111,7 @@ class Row:
     def status(self) -> str:
         """What is special about the user; nothing for those who can hold seats."""
         if self.user.is_former_employee:
-            return "Former employee"
+            return "Erased" if self.user.is_erased else "Former employee"
         return "" if self.user.can_log_in else "Can’t log in"
 
     @property

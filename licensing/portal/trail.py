@@ -22,7 +22,7 @@ from catalog.models import AddOn, Feature, FeatureGroup, Module, Owner, Plan, So
 from customers.access import Access, access_of, not_allowed
 from customers.models import Account, ApiClient, AuditEvent
 from customers.querysets import AuditEventQuerySet
-from licensing.models import OwnerKey, OwnerPlan
+from licensing.models import OwnerKey, OwnerPlan, SeatRequest
 
 ALL: Final = "audit:read"
 CATALOG: Final = frozenset(
@@ -31,10 +31,12 @@ CATALOG: Final = frozenset(
 # Object type → the scope that lets people open such objects anywhere. What isn't named is for auditors.
 _READ_WITH: Final[Mapping[str, str]] = MappingProxyType(
     dict.fromkeys(CATALOG, "catalog:read")
-    | dict.fromkeys(("customer", "user", "subscription", "override", "migration"), "customers:read")
+    | dict.fromkeys(("customer", "subscription", "override", "migration"), "customers:read")
+    | {"user": "users:read", "seat_request": "seats:read"}
     | dict.fromkeys(("package", "license", "owner_key", "owner_plan"), "licenses:read")
     | {"seats": "seats:read", "api_client": "clients:write"}
     | dict.fromkeys(("account", "membership"), "customers:write")
+    | {"invitation": "members:read"}
 )
 
 
@@ -44,6 +46,7 @@ _OF_ACTION: Final[Mapping[str, str]] = MappingProxyType(
     | dict.fromkeys(("version.moved", "version.rolled_back"), "subscription")
     | {"member": "membership", "client": "api_client", "key": "api_client"}
     | dict.fromkeys(("key.registered", "key.retired"), "owner_key")
+    | dict.fromkeys(("seats.requested", *(f"seats.request_{s}" for s in SeatRequest.State.values)), "seat_request")
 )
 
 
@@ -136,7 +139,8 @@ def addresses_of(events: Iterable[AuditEvent], request: HttpRequest) -> Callable
 
 
 _AT_CUSTOMER: Final = frozenset(
-    {"customer", "user", "seats", "subscription", "package", "license", "override", "membership"}
+    {"customer", "user", "seats", "seat_request", "subscription", "package", "license", "override", "membership"}
+    | {"invitation"}
 )
 
 
@@ -146,4 +150,6 @@ def _in_portal(access: Access, event: Any) -> str:
         return ""
     if event.object_type in ("user", "seats") and access.allows("entitlements:read", customer.pk):
         return reverse("portal:user", args=[customer.code, event.object_code.partition("/")[2]])
+    if event.object_type == "seat_request" and access.allows("seats:read", customer.pk):
+        return reverse("portal:request", args=[customer.code, int(event.object_code)])
     return reverse("portal:customer", args=[customer.code])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -21,12 +21,14 @@ from django.views.decorators.cache import never_cache
 from catalog.models import Feature
 from customers.models import CustomerUser
 from licensing.differences import in_words
-from licensing.explaining import explain, facts_at
+from licensing.explaining import facts_at
 from licensing.facts import Access
 from licensing.models import ChangeSetRow, ModuleLicense, Override, Seat
+from licensing.overriding import override_in_words
+from licensing.portal.answering import Explained, known_feature
 from licensing.portal.gate import Visit, visit
-from licensing.portal.override_columns import override_in_words
-from licensing.portal.words import with_names
+from licensing.portal.instants import InstantField
+from licensing.portal.user_plans import UserPlans
 from licensing.resolution import Decision, Outcome, Resolution, resolve
 from licensing.selectors import seats_held
 
@@ -43,11 +45,7 @@ class EntitlementSearch(forms.Form):
         label="Access",
         choices=[("", "Any"), ("edit", "Can edit"), ("view", "Can look at"), ("none", "Not there")],
     )
-    at = forms.DateTimeField(
-        required=False,
-        label="At",
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-    )
+    at = InstantField(label="At")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,8 @@ class UserPage(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, customer: str, user: str) -> HttpResponse:
         found = visit(request, customer, "entitlements:read")
         page = UserOverview(found, found.user(user), request)
-        return render(request, "licensing/portal/user.html", {"page": page, "customer": found.customer, **page.frame})
+        context = {"page": page, "customer": found.customer, "whom": page.user, "plans": page.plans, **page.frame}
+        return render(request, "licensing/portal/user.html", context)
 
 
 @dataclass
@@ -113,9 +112,21 @@ class UserOverview:
     # ── Seats ───────────────────────────────────────────────────────────────
     @property
     def status(self) -> str:
+        if self.user.is_erased:
+            return "Erased"
         if self.user.is_former_employee:
             return "Former employee"
         return "Can log in" if self.user.can_log_in else "Can’t log in"
+
+    @property
+    def may_edit_user(self) -> bool:
+        return self.visit.may("users:write") and not self.user.is_erased
+
+    @property
+    def plans(self) -> UserPlans | None:
+        """What can be chosen for the user; nothing where that can't be changed, or was asked about another time."""
+        plans = UserPlans(self.visit, self.user)
+        return plans if plans.may_edit and not self.asked_at else None
 
     @property
     def may_see_seats(self) -> bool:
@@ -163,32 +174,13 @@ class UserOverview:
         return self.visit.may("entitlements:explain")
 
     @cached_property
-    def explained(self) -> dict[str, Any] | None:
+    def explained(self) -> Explained | None:
         """The trace of the feature that was asked about."""
         code = self.request.GET.get("feature", "").replace("\0", "")
         if not code or not self.may_explain:
             return None
-        feature = Feature.objects.filter(code=code).first()
-        decision = self.resolution.features.get(code) if self.resolution is not None else None
-        trace = explain(self.visit.customer, self.user, code, self.at)
-        return {
-            "code": code,
-            "name": feature.name if feature else code,
-            "access": decision.access.word if decision else Access.NONE.word,
-            "value": in_words(decision),
-            "because": self._named(trace["because"]),
-            "rule": trace["rule"],
-            "sources": [
-                source | {"gives": _given(source["gives"]), "words": self._named(source["words"])}
-                for source in trace["sources"]
-            ],
-            "overrides": [
-                step | {"before": _given(step["before"]), "after": _given(step["after"])} for step in trace["overrides"]
-            ],
-        }
-
-    def _named(self, text: str) -> str:
-        return with_names(text, self.names)
+        feature = known_feature(code)
+        return None if feature is None else Explained(self.visit, self.user, feature, self.at, self.names)
 
     # ── What happened ───────────────────────────────────────────────────────
     @cached_property
@@ -232,13 +224,3 @@ def _entitlement(decision: Decision, group: str) -> Entitlement:
         value=in_words(decision) if decision.access is Access.EDIT else "",
         sources=", ".join(dict.fromkeys(counting)) if decision.access is Access.EDIT else "",
     )
-
-
-def _given(shown: Mapping[str, Any] | None) -> str:
-    """Returns a value as the trace spells it, in words."""
-    if shown is None:
-        return "nothing"
-    if shown.get("unlimited"):
-        return "unlimited"
-    value = shown["value"]
-    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)

@@ -27,7 +27,7 @@ from customers.tables import Column, Table
 from licensing.portal.choices import Board, Examined, entries_of, examine, place
 from licensing.portal.gate import Visit, visit
 from licensing.portal.hints import what_would_change
-from licensing.portal.links import customer_link
+from licensing.portal.links import customer_link, explain_link
 from licensing.portal.listing import (
     Crowd,
     UserSearch,
@@ -55,6 +55,7 @@ CUSTOMERS: Final = (
     ),
     Column("users", "Users", attrgetter("user_count"), is_number=True),
 )
+_EXPLAIN: Final = Column("explain", "Why", lambda row: "", explain_link)
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -64,7 +65,9 @@ class Customers(LoginRequiredMixin, View):
     def get(self, request: HttpRequest) -> HttpResponseBase:
         search = request.GET.get("search", "").replace("\0", "").strip()[:LONGEST_SEARCH]
         rows = find_customers(access_of(request), search)
-        table = Table(request, "customers", rows, CUSTOMERS, sort="code", prepare=_with_user_counts)
+        may_explain = access_of(request).allows("entitlements:explain")
+        columns = [*CUSTOMERS, _EXPLAIN] if may_explain else CUSTOMERS
+        table = Table(request, "customers", rows, columns, sort="code", prepare=_with_user_counts)
         if table.wants_csv:
             return table.csv()
         context = {"table": table, "search": search}
@@ -164,7 +167,12 @@ class Hint(LoginRequiredMixin, View):
         (user,) = users.values()
         (row,) = examine(desk.board, entries, {entries[0].user: held[user.pk]}, {})
         told = [] if row.wish is None else what_would_change(desk.customer, user, row.after, timezone.now())
-        return render(request, "licensing/portal/hint.html", {"row": row, "told": told, "user": user})
+        context: dict[str, Any] = {"row": row, "told": told, "user": user}
+        if row.question is not None and request.headers.get("HX-Target") == "gains":
+            # The page about one user has room for the question here.
+            (shown,) = desk.sheet.rows_again([row], users, held)
+            context |= {"asks": shown.asks, "losses": shown.losses}
+        return render(request, "licensing/portal/hint.html", context)
 
 
 def _change(desk: Desk, examined: Sequence[Examined], reason: str) -> SeatChange | None:
@@ -196,6 +204,8 @@ def _users_page(desk: Desk, rows: Sequence[Row], *, status: int = 200, general: 
         "crumbs": desk.visit.crumbs,
         "here": "Users & seats",
         "may_edit": desk.may_edit,
+        "may_add": desk.visit.may("users:write"),
+        "full": [meter for meter in desk.sheet.counted if meter.is_full],
         "sheet": desk.sheet,
         "board": desk.board,
         "table": desk.table,

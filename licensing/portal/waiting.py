@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 
 from customers.access import Access
 from customers.models import Customer
-from licensing.models import Migration, MigrationCustomer, Override, Package
+from licensing.models import Migration, MigrationCustomer, Override, Package, SeatRequest
 from licensing.portal.deeds import RUNS, STUCK
 
 DAYS_AHEAD: Final = 30
@@ -30,10 +30,21 @@ class Task:
 
 
 def tasks_at_customers(access: Access, at: datetime) -> list[Task]:
-    """Returns the first few of each kind, the most pressing first. Three queries."""
+    """Returns the first few of each kind, the most pressing first. Three queries, and one
+    for whoever answers requests."""
     if not access.allows_somewhere("customers:read"):
         return []
-    return list(_tasks(access.customers("customers:read"), at))
+    return [*_requests(access), *_tasks(access.customers("customers:read"), at)]
+
+
+def _requests(access: Access) -> Iterator[Task]:
+    """Yields what customers asked for and nobody has answered, the oldest first; for whoever sells seats."""
+    if not access.allows("customers:write"):
+        return
+    waiting = SeatRequest.objects.open().select_related("customer").order_by("asked_at")
+    for request in waiting[:OF_EACH]:
+        page = reverse("portal:request", args=[request.customer.code, request.pk])
+        yield Task("To answer", "warn", f"{request.customer.name} asks for {request}.", page)
 
 
 def _tasks(customers: Any, at: datetime) -> Iterator[Task]:

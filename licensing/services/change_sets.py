@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Max
@@ -46,8 +46,16 @@ def write_outcomes(
     changed = [outcome for outcome in outcomes if outcome.before != outcome.after]
     if not changed:
         return None
+    seats = {user: {module: seat.pk for module, seat in mine.items()} for user, mine in held.items()}
+    change_set = open_change_set(commit, reason)
+    write_rows(commit, change_set, changed, seats, was_planned=was_planned)
+    return change_set
+
+
+def open_change_set(commit: Commit, reason: str, *, undoes: ChangeSet | None = None) -> ChangeSet:
+    """Returns a new change set, to write rows to; counts the revision."""
     last = ChangeSet.objects.filter(customer=commit.customer).aggregate(last=Max("number"))["last"] or 0
-    change_set = ChangeSet.objects.create(
+    return ChangeSet.objects.create(
         customer=commit.customer,
         number=last + 1,
         at=commit.at,
@@ -56,46 +64,72 @@ def write_outcomes(
         actor=commit.actor.label,
         reason=reason,
         revision=commit.changed(),
+        undoes=undoes,
     )
+
+
+def write_rows(
+    commit: Commit,
+    change_set: ChangeSet,
+    changed: Sequence[UserOutcome],
+    seats: Mapping[int, Mapping[str, int]],
+    *,
+    was_planned: bool = False,
+) -> None:
+    """Writes what changed to a change set: seats (`seats`: user → module → seat held), trail, periods, revision.
+
+    Queries grow with batches of users.
+    """
+    commit.changed()
+    owners = {
+        owner.code: owner for owner in Owner.objects.filter(code__in={owner_of(m) for o in changed for m in o.after})
+    }
+    for start in range(0, len(changed), BATCH):
+        batch = changed[start : start + BATCH]
+        _write_batch(commit, change_set, batch, seats, owners)
+        if not was_planned:
+            rewrite_users(commit, [outcome.user for outcome in batch])
+
+
+def _write_batch(
+    commit: Commit,
+    change_set: ChangeSet,
+    changed: Sequence[UserOutcome],
+    seats: Mapping[int, Mapping[str, int]],
+    owners: Mapping[str, Owner],
+) -> None:
+    customer = commit.customer.pk  # ids are set at a part of the time that objects take
     ChangeSetRow.objects.bulk_create(
-        [
-            ChangeSetRow(
-                customer=commit.customer,
-                change_set=change_set,
-                user=o.user,
-                before=sorted(o.before),
-                after=sorted(o.after),
-            )
-            for o in changed
-        ],
-        batch_size=BATCH,
+        ChangeSetRow(
+            customer_id=customer,
+            change_set_id=change_set.pk,
+            user_id=o.user.pk,
+            before=sorted(o.before),
+            after=sorted(o.after),
+        )
+        for o in changed
     )
-    ended = [held[o.user.pk][module].pk for o in changed for module in o.released]
+    ended = [seats[o.user.pk][module] for o in changed for module in o.released]
     for start in range(0, len(ended), BATCH):
         Seat.objects.filter(pk__in=ended[start : start + BATCH]).update(
             released_at=commit.at, released_in=change_set, leaves_at=None
         )
-    owners = {
-        owner.code: owner for owner in Owner.objects.filter(code__in={owner_of(m) for o in changed for m in o.after})
-    }
     Seat.objects.bulk_create(
-        [
+        (
             Seat(
-                customer=commit.customer,
-                user=o.user,
-                owner=owners[owner_of(module)],
+                customer_id=customer,
+                user_id=o.user.pk,
+                owner_id=owners[owner_of(module)].pk,
                 module_name=module.partition(".")[2],
                 assigned_at=commit.at,
-                assigned_in=change_set,
+                assigned_in_id=change_set.pk,
             )
             for o in changed
             for module in o.assigned
-        ],
+        ),
         batch_size=BATCH,
     )
-    if not was_planned:
-        rewrite_users(commit, [o.user for o in changed])
-    events = [
+    events = (
         Event(
             "seats.changed",
             "seats",
@@ -103,9 +137,8 @@ def write_outcomes(
             {"seats": [sorted(o.before), sorted(o.after)], "change_set": change_set.number},
         )
         for o in changed
-    ]
-    record_all(actor=commit.actor, events=events, customer=commit.customer, reason=reason, at=commit.at)
-    return change_set
+    )
+    record_all(actor=commit.actor, events=events, customer=commit.customer, reason=change_set.reason, at=commit.at)
 
 
 def known_as(user: CustomerUser) -> str:

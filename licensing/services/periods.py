@@ -7,7 +7,7 @@ clock. Queries grow with batches, never with users.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -16,7 +16,7 @@ from django.db.models import Q
 
 from customers.models import CustomerUser
 from licensing import facts as f
-from licensing.models import EntitlementSet, Holding, HoldingPeriod, Override, Seat, UserPeriod
+from licensing.models import EntitlementSet, Holding, HoldingPeriod, Override, UserPeriod
 from licensing.resolution import canonical, digest, resolve
 from licensing.selectors import (
     Timeline,
@@ -25,7 +25,7 @@ from licensing.selectors import (
     holding_json,
     is_in_force,
     load_timeline,
-    seats_held,
+    seats_leaving,
     stop_of,
 )
 from licensing.services.ledger import Commit
@@ -50,15 +50,19 @@ def rewrite_users(commit: Commit, users: Sequence[CustomerUser]) -> None:
 
 def _rewrite_batch(commit: Commit, users: Sequence[CustomerUser]) -> None:
     ids = [user.pk for user in users]
-    seats = seats_held(ids, commit.at)
-    overrides: dict[int, list[Override]] = {pk: [] for pk in ids}
+    seats = seats_leaving(ids, commit.at)
+    overrides: dict[int, list[Override]] = {}
     for override in Override.objects.filter(user__in=ids).not_over(commit.at).select_related("feature"):
-        overrides[cast(int, override.user_id)].append(override)
-    contents = {user.pk: _user_segments(commit.at, user, seats[user.pk], overrides[user.pk]) for user in users}
-    holdings = _holdings(commit, [content for spans in contents.values() for _, _, content in spans])
+        overrides.setdefault(cast(int, override.user_id), []).append(override)
+    spans = {user.pk: list(_user_spans(commit.at, user, seats[user.pk], overrides.get(user.pk, ()))) for user in users}
+    # Users are many, combinations few: each is spelt once.
+    contents = {content: content.as_json() for mine in spans.values() for _, _, content in mine}
+    digests = {content: holding_digest(data) for content, data in contents.items()}
+    holdings = _holdings(commit, contents.values())
+    ids_of = {content: holdings[digest].pk for content, digest in digests.items()}
     wanted = {
-        pk: [Segment(start, end, {"holding_id": holdings[holding_digest(c)].pk}) for start, end, c in spans]
-        for pk, spans in contents.items()
+        pk: [Segment(start, end, {"holding_id": ids_of[content]}) for start, end, content in mine]
+        for pk, mine in spans.items()
     }
     _rewrite(commit, UserPeriod, "user_id", wanted)
     _cover(commit, {holding.pk: holding for holding in holdings.values()})
@@ -84,27 +88,38 @@ def create_customer_holding(commit: Commit) -> Holding:
     return holding
 
 
-def _user_segments(
-    at: datetime, user: CustomerUser, seats: Mapping[str, Seat], overrides: Sequence[Override]
-) -> list[tuple[datetime, datetime | None, dict[str, Any]]]:
-    """Returns (start, end, holding content) from `at` on; a user who may hold nothing is *inactive* throughout."""
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a holding is made of."""
+
+    kind: f.HolderKind
+    modules: frozenset[str] = frozenset()
+    overrides: tuple[f.Override, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return holding_json(self.kind, self.modules, self.overrides)
+
+
+def _user_spans(
+    at: datetime, user: CustomerUser, seats: Mapping[str, datetime | None], overrides: Sequence[Override]
+) -> Iterator[tuple[datetime, datetime | None, _Content]]:
+    """Yields (start, end, content) from `at` on, of a user with these seats (module → when it leaves).
+
+    Somebody who may hold nothing is *inactive* throughout.
+    """
     if not user.may_hold_seats:
-        return [(at, None, holding_json(f.HolderKind.INACTIVE, (), ()))]
+        yield at, None, _Content(f.HolderKind.INACTIVE)
+        return
     instants = {instant for o in overrides for instant in (o.starts_at, stop_of(o)) if instant}
-    instants |= {seat.leaves_at for seat in seats.values() if seat.leaves_at}
+    instants |= {leaves for leaves in seats.values() if leaves}
     starts = [at, *sorted(instant for instant in instants if instant > at)]
-    return [
-        (
+    for start, end in zip(starts, [*starts[1:], None], strict=True):
+        modules = frozenset(module for module, leaves in seats.items() if leaves is None or start < leaves)
+        yield (
             start,
             end,
-            holding_json(
-                f.HolderKind.USER,
-                [module for module, seat in seats.items() if seat.is_held(start)],
-                [o.fact() for o in overrides if is_in_force(o, start)],
-            ),
+            _Content(f.HolderKind.USER, modules, tuple(o.fact() for o in overrides if is_in_force(o, start))),
         )
-        for start, end in zip(starts, [*starts[1:], None], strict=True)
-    ]
 
 
 def _holdings(commit: Commit, contents: Iterable[Mapping[str, Any]]) -> dict[str, Holding]:
@@ -199,7 +214,7 @@ def _rewrite(commit: Commit, model: Any, subject: str, wanted: Mapping[int, Sequ
                 row.ends_at = end
                 moved.append(row)
         new += [
-            model(customer=commit.customer, **{subject: pk}, starts_at=s.starts, ends_at=s.ends, **s.fields)
+            model(customer_id=commit.customer.pk, **{subject: pk}, starts_at=s.starts, ends_at=s.ends, **s.fields)
             for s in segments[kept:]
         ]
     commit.moves_clock |= bool(later) or any(row.starts_at > commit.at for row in new)

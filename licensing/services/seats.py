@@ -1,37 +1,30 @@
-"""Every change of seats is one change set, made under the customer's lock: assign, swap, release, for one or many."""
+"""A change of a few seats at once, asked for by name: assign, swap, release; all of it, or nothing (rule S-6)."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
-from django.db.models.functions import Lower
-
-from catalog.models import Module
 from customers.actor import Actor
-from customers.errors import NotFound
-from customers.models import Customer, CustomerUser
-from licensing.errors import (
-    ModuleIsHidden,
-    ModuleNotAssignable,
-    ModuleNotInPackage,
-    NoSeatLeft,
-    SeatsMoved,
-    UserCannotHoldSeats,
-)
-from licensing.extra_info import parse_set
-from licensing.facts import full_name
-from licensing.models import ChangeSet, ModuleLicense, Seat
-from licensing.recorded import SEALED, trusted_rows
-from licensing.seating import Assignable, Inventory, Wish, judge
-from licensing.selectors import seats_held
-from licensing.services.change_sets import UserOutcome, write_outcomes
-from licensing.services.commit import Commit, customer_commit
+from customers.models import Customer
+from licensing.bulk_plan import Case, Rule, work_out
+from licensing.models import ChangeSet
+from licensing.seating import Wish
+from licensing.services.change_sets import UserOutcome, open_change_set, write_rows
+from licensing.services.commit import customer_commit
+from licensing.services.ground import Ground, survey
+from licensing.services.inventory import active_rows, inventory_of, known_module, qualified
 
-HOLDERS_NAMED = 5
+__all__ = [
+    "SeatChange",
+    "UserWish",
+    "active_rows",
+    "change_seats",
+    "inventory_of",
+    "known_module",
+    "qualified",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,123 +61,41 @@ def change_seats(
 ) -> SeatChange:
     """Meets all wishes or none. Raises NotFound (user, module) and the seat refusals of `licensing.errors`."""
     with customer_commit(customer=customer, actor=actor, cause="seats.changed", at=at, dry_run=dry_run) as commit:
-        users = _users(customer, [wish.user for wish in wishes])
-        rows = active_rows(customer, commit.at)
-        inventory = inventory_of(rows)
-        held = seats_held([user.pk for user in users.values()], commit.at)
-        outcomes = []
-        for wish in wishes:
-            user = users[wish.user.lower()]
-            before = frozenset(held[user.pk])
-            if wish.expected is not None and wish.expected != before:
-                raise SeatsMoved(user.code, sorted(wish.expected), sorted(before))
-            named = Wish(
-                tuple(_assignable(rows, customer, name, before) for name in wish.assign),
-                tuple(_known(rows, customer, name, before) for name in wish.release),
-                wish.accept_loss,
-            )
-            if named.assign and not user.may_hold_seats:
-                raise UserCannotHoldSeats(user.code, user.is_former_employee)
-            outcomes.append(UserOutcome(user, before, judge(inventory, user.code, before, named)))
-        _refuse_overdraft(commit, inventory, outcomes)
-        change_set = write_outcomes(commit, outcomes, held, reason)
+        ground = survey(customer=customer, codes=[wish.user for wish in wishes], at=commit.at)
+        outcomes = _met(ground, [_case(ground, number, wish) for number, wish in enumerate(wishes)])
+        changed = [outcome for outcome in outcomes if outcome.before != outcome.after]
+        change_set = open_change_set(commit, reason) if changed else None
+        if change_set is not None:
+            write_rows(commit, change_set, changed, ground.seats)
     return SeatChange(tuple(outcomes), commit.head.number, change_set)
 
 
-def inventory_of(rows: Mapping[str, ModuleLicense]) -> Inventory:
-    """Returns what the active packages' rows (by `owner.module`) let people hold."""
-    return Inventory(
-        {name: _as_assignable(row) for name, row in rows.items() if row.assignable},
-        frozenset(name for name, row in rows.items() if row.license_type == ModuleLicense.Type.SITE),
+def _case(ground: Ground, number: int, wish: UserWish) -> Case:
+    user = ground.user(wish.user)
+    held = ground.held_by(user)
+    named = Wish(
+        tuple(ground.names.assignable(name, held) for name in wish.assign),
+        tuple(ground.names.known(name, held) for name in wish.release),
+        wish.accept_loss,
+    )
+    return Case(
+        number,
+        user.code,
+        held,
+        named,
+        may_hold=user.may_hold_seats,
+        is_former=user.is_former_employee,
+        expected=wish.expected,
     )
 
 
-def known_module(customer: Customer, name: str) -> str:
-    """Returns `owner.module` of a module that is licensed, in the catalog, or was licensed once. Raises NotFound."""
-    return _known(active_rows(customer), customer, name, frozenset())
-
-
-def qualified(name: str) -> str:
-    """Returns `owner.module` in lower case; a bare name is the own owner's."""
-    lowered = name.lower()
-    return lowered if "." in lowered else full_name(settings.OWN_OWNER, lowered)
-
-
-def active_rows(customer: Customer, at: datetime | None = None) -> dict[str, ModuleLicense]:
-    """Returns the rows of the packages in force by `owner.module`, in one query.
-
-    What isn't as it was sealed is left out (Z-6).
-    """
-    rows = ModuleLicense.objects.filter(customer=customer).active(at)
-    sealed = rows.select_related("package", *(f"package__{name}" for name in SEALED))
-    return {row.full_name: row for row in trusted_rows(sealed.order_by("package", "sort_order", "pk"))}
-
-
-def _as_assignable(row: ModuleLicense) -> Assignable:
-    owner = row.package.owner.code
-    return Assignable(
-        module=row.full_name,
-        is_plan=row.is_plan,
-        solutions=frozenset(row.solutions),
-        prerequisite=full_name(owner, row.prerequisite_module) if row.prerequisite_module else None,
-        switches_on=tuple(full_name(owner, name) for name in parse_set(row.extra_info)) if row.is_plan else (),
-        total=row.license_number,
-        unrestricted=row.unrestricted,
-    )
-
-
-def _users(customer: Customer, codes: Sequence[str]) -> dict[str, CustomerUser]:
-    """Returns users by lower-cased code. Raises NotFound for the first that isn't there."""
-    lowered = {code.lower(): code for code in codes}
-    named = CustomerUser.objects.of(customer).annotate(lowered=Lower("code"))
-    found = {user.code.lower(): user for user in named.filter(lowered__in=lowered)}
-    for low, code in lowered.items():
-        if low not in found:
-            raise NotFound("user", code)
-    return found
-
-
-def _assignable(rows: Mapping[str, ModuleLicense], customer: Customer, name: str, held: frozenset[str]) -> str:
-    """Returns the full name of a module people can be given. Raises NotFound and what is in the way."""
-    module = _known(rows, customer, name, held)
-    row = rows.get(module)
-    if row is None:
-        raise ModuleNotInPackage(module)
-    if row.license_type != ModuleLicense.Type.USER:
-        raise ModuleNotAssignable(module)
-    if row.hidden:
-        plans = sorted(n for n, r in rows.items() if r.is_plan and row.module_name in parse_set(r.extra_info))
-        raise ModuleIsHidden(module, plans)
-    return module
-
-
-def _known(rows: Mapping[str, ModuleLicense], customer: Customer, name: str, held: frozenset[str]) -> str:
-    """Returns the full name of a module that is held, licensed, in the catalog, or was licensed once."""
-    module = qualified(name)
-    if module in rows or module in held:
-        return module
-    owner, _, bare = module.partition(".")
-    catalogued = Module.objects.of_owner(owner).filter(name__iexact=bare)
-    licensed = ModuleLicense.objects.filter(customer=customer, package__owner__code__iexact=owner)
-    if catalogued.exists() or licensed.filter(module_name__iexact=bare).exists():
-        return module
-    raise NotFound("module", name)
-
-
-def _refuse_overdraft(commit: Commit, inventory: Inventory, outcomes: Sequence[UserOutcome]) -> None:
-    """Refuses a change after which more seats would be held than there are (C-21)."""
-    more = Counter(module for o in outcomes for module in o.assigned)
-    more.subtract(Counter(module for o in outcomes for module in o.released))
-    for module, needed in sorted(more.items()):
-        assignable = inventory.assignables.get(module)
-        if needed <= 0 or assignable is None or assignable.unrestricted:
-            continue
-        owner, _, name = module.partition(".")
-        held = Seat.objects.held(commit.at).filter(
-            customer=commit.customer, owner__code=owner.upper(), module_name=name
-        )
-        short = held.count() + needed - assignable.total
-        if short > 0:
-            unseen = held.order_by("user__last_seen_at", "assigned_at", "pk")
-            holders = list(unseen.values_list("user__code", flat=True)[:HOLDERS_NAMED])
-            raise NoSeatLeft(module, assignable.total, short, holders)
+def _met(ground: Ground, cases: Sequence[Case]) -> list[UserOutcome]:
+    """Returns what comes of the cases. Raises what is in the way of the first, then what seats are short (C-21)."""
+    free = ground.free({module for case in cases for module in case.wish.assign})
+    plan = work_out(ground.inventory, free, cases, Rule.STRICT)
+    for row in plan.rows:
+        if row.refusal is not None:
+            raise row.refusal
+    for refusal in ground.seat_refusals(plan.rows).values():
+        raise refusal
+    return [UserOutcome(ground.user(row.user), row.before, row.after) for row in plan.rows]

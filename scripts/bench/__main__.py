@@ -13,6 +13,7 @@ import sys
 from scripts import debian, postgres
 from scripts.bench import reporting
 from scripts.bench.activations import measure_activation
+from scripts.bench.changes import measure_change
 from scripts.bench.databases import Databases
 from scripts.bench.filing import measure_files
 from scripts.bench.impact import measure_impact
@@ -42,13 +43,15 @@ def bench(options: Options) -> int:
             impacts = measure_impact(sites)
             pages = measure_pages(databases, options)
             activation = measure_activation(databases, options)
+            change = measure_change(databases, options)
             files = measure_files(databases, options)
         finally:
             if not options.keep:
                 for name in options.databases.values():
                     databases.drop(name)
     client_mb = max(site.contents.client_mb for site in sites.values())
-    run = Run(rounds, sites["large"].statements, client_mb, pages, impacts, files, activation, sites["large"].verify_ms)
+    large = sites["large"]
+    run = Run(rounds, large.statements, client_mb, pages, impacts, files, activation, change, large.verify_ms)
     figures = [figures_of(line, rounds, sites[line.crowd].statements) for line in LINES]
     verdicts = [goal.judged(run) for goal in GOALS]
     report = reporting.document(options, sites, figures, verdicts, memory, run)

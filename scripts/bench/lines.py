@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from scripts.bench.activations import Activation
+from scripts.bench.changes import Change
 from scripts.bench.filing import Files
 from scripts.bench.impact import Impacts
 from scripts.bench.lists import Pages
@@ -119,6 +120,7 @@ class Run:
     impacts: Impacts
     files: Files
     activation: Activation
+    change: Change
     verify_ms: float = 0.0  # a package of 60 rows
 
     @property
@@ -204,6 +206,15 @@ GOALS = (
         most=0,
     ),
     Goal("activation_mb", "its memory, MB", lambda run: run.activation.memory_mb, most=200),
+    Goal("change_preview_s", "preview of 10,000 users' seats, seconds", lambda run: run.change.preview_seconds, most=5),
+    Goal("change_apply_s", "applying it, seconds", lambda run: run.change.apply_seconds, most=5),
+    Goal(
+        "change_statements",
+        "their statements per 1,000 users more",
+        lambda run: run.change.statements_per_batch,
+        most=40,
+    ),
+    Goal("change_mb", "their memory, MB", lambda run: run.change.memory_mb, most=250),
     Goal("impact", "impact of 100,000 users, s", lambda run: run.impacts.large.seconds_per_100k, most=10),
     Goal("plan_to_yaml", "plan of a catalog file : its YAML alone", lambda run: run.files.worst_plan, most=25),
     Goal("client_mb", "memory of the client that builds, MB", lambda run: run.client_mb, most=500),

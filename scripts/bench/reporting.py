@@ -118,6 +118,7 @@ def document(
         "impact": {"large": run.impacts.large.as_json(), "small": run.impacts.small.as_json()},
         "page_bytes": dict(run.pages.bytes),
         "activation": asdict(run.activation),
+        "change": asdict(run.change),
         "catalog_file": {
             "features": run.files.features,
             "seconds": {label: dict(taken) for label, taken in run.files.seconds.items()},

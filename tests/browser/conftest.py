@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -15,6 +16,8 @@ from pytest_django.live_server_helper import LiveServer
 from customers.models import Account
 from tests.browser.crawling import Tally
 
+NARROW, WIDE = 390, 1360
+Read = Callable[[Page], None]
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox",
@@ -92,6 +95,22 @@ def axe() -> Callable[[Page], None]:
         assert results.violations_count == 0, results.generate_report()
 
     return check
+
+
+@pytest.fixture
+def everybody_reads(axe: Callable[[Page], None]) -> Read:
+    """Returns a function that looks at the page in both schemes and both widths."""
+
+    def read(page: Page) -> None:
+        schemes: tuple[Any, ...] = ("light", "dark")
+        for scheme in schemes:
+            for width in (WIDE, NARROW):
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                page.set_viewport_size({"width": width, "height": 850})
+                axe(page)
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
+
+    return read
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core import mail
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from customers.models import Account, Membership
+from customers.outbox import deliver_due
+from tests.browser.conftest import Read
 from tests.factories.customers import AccountFactory, MembershipFactory
 from tests.licensing.market import Town
 
 PASSWORD = "lighthouse in the fog"
-NARROW, WIDE = 390, 1360
-Read = Callable[[Page], None]
 
 
 @pytest.fixture
@@ -28,22 +28,6 @@ def kari(transactional_db: None) -> Account:
     account.save()
     MembershipFactory(customer=Town(people=()).customer, account=account, role=Membership.Role.ADMIN)
     return account
-
-
-@pytest.fixture
-def everybody_reads(axe: Callable[[Page], None]) -> Read:
-    """Returns a function that looks at the page in both schemes and both widths."""
-
-    def read(page: Page) -> None:
-        schemes: tuple[Any, ...] = ("light", "dark")
-        for scheme in schemes:
-            for width in (WIDE, NARROW):
-                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-                page.set_viewport_size({"width": width, "height": 850})
-                axe(page)
-                assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
-
-    return read
 
 
 def code_of(secret: str) -> str:
@@ -102,6 +86,7 @@ def test_a_forgotten_password_is_replaced(page: Page, kari: Account, everybody_r
     page.get_by_role("button", name="Send me the link").click()
     expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
     everybody_reads(page)
+    deliver_due(now=timezone.now())
     link = re.search(r"/account/password/reset/key/\S+", str(mail.outbox[0].body))
     assert link is not None
     page.goto(link[0])
@@ -121,7 +106,7 @@ def test_a_second_step_is_set_up_asked_for_and_turned_off(page: Page, kari: Acco
     page.get_by_role("link", name="Account", exact=True).click()
     page.get_by_role("link", name="Set up a second step").click()
     everybody_reads(page)
-    page.get_by_role("link", name="Set it up").click()
+    page.get_by_role("link", name="Set it up with an app").click()
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Confirm").click()
     page.get_by_label("Code").fill("000000")

@@ -136,6 +136,7 @@ def _markers(draw: Draw, tiers: Sequence[str], site: Sequence[str]) -> tuple[tup
 def _feature(draw: Draw, code: str, groups: Sequence[str], site: Sequence[str], user: Sequence[str]) -> FeatureEntry:
     kind = draw(st.sampled_from(sorted(KINDS)))
     steps = draw(codes) if kind == "level" else []
+    counts = draw(st.sampled_from(["call", "user", "customer"])) if kind == "limit" else ""
     return FeatureEntry(
         place=HERE,
         code=code,
@@ -145,7 +146,10 @@ def _feature(draw: Draw, code: str, groups: Sequence[str], site: Sequence[str], 
         kind=kind,
         rule=draw(st.sampled_from(KINDS[kind].rules)),
         unit=draw(st.one_of(st.just(""), lines)) if kind == "limit" else "",
-        counts=draw(st.sampled_from(["call", "user", "customer"])) if kind == "limit" else "",
+        counts=counts,
+        resets=draw(st.sampled_from(["", "calendar_month", "contract_month"]))
+        if counts in ("user", "customer")
+        else "",
         site=draw(maybe(site)),
         user=draw(maybe(user)),
         read_only_without_seat=draw(st.booleans()),

@@ -193,7 +193,7 @@ class TestDefinitions:
     def test_a_published_feature_shows_what_is_for_good(self, shop: Shop, pia: Account) -> None:
         feature = Feature.objects.get(code="email-limit")
         data = filled(as_(pia).get(page("feature_change", feature.pk)), "feature_form")
-        assert data.keys().isdisjoint({"code", "kind", "rule", "unit", "counts"})
+        assert data.keys().isdisjoint({"code", "kind", "rule", "unit", "counts", "resets"})
         assert {"name", "read_only_without_seat"} <= data.keys()
 
     def test_a_delete_that_cannot_be_says_what_hangs_on_it(self, shop: Shop, pia: Account) -> None:

@@ -105,7 +105,7 @@ def test_a_member_comes_changes_and_goes(by: Actor, fjordlys: Customer) -> None:
     members.change_member(actor=by, membership=membership, role="admin", at=NOON)
     assert access_of_account(Account.objects.get(pk=vera.pk)).allows("seats:write", fjordlys.pk)
 
-    members.remove_member(actor=by, membership=membership, at=NOON)
+    members.remove_member(actor=by, membership=membership, at=NOON, even_the_last=True)
     assert not access_of_account(Account.objects.get(pk=vera.pk)).allows("seats:read", fjordlys.pk)
     events = AuditEvent.objects.filter(customer=fjordlys).order_by("pk")
     assert [(event.action, event.changes["role"]) for event in events] == [

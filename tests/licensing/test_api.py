@@ -120,6 +120,32 @@ def test_explain_gives_the_whole_trace(fjordlys: Town, api: APIClient) -> None:
     assert why["overrides"][0]["reason"] == "Ticket 7"
 
 
+def test_explain_says_what_else_would_give_it_and_what_changed_last(fjordlys: Town, api: APIClient) -> None:
+    why = get(api, "users/ida/entitlements/quotes/", explain="true")["explain"]
+    assert [(way["how"], way["code"], way["seats"]) for way in why["would_give"]] == [
+        ("seat", "sales-service-premium", {"total": 1, "in_use": 0, "free": 1, "unrestricted": False}),
+        ("seat", "sales-premium", {"total": 1, "in_use": 1, "free": 0, "unrestricted": False}),
+    ]
+    assert why["would_give"][1]["releases"] == ["superoffice.ten-sales-essentials"]
+    changed = why["changed_last"]
+    assert (changed["at"], changed["before"], changed["after"]["access"]) == (
+        "2026-01-05T13:00:00Z", {"access": "none"}, "view",
+    )  # fmt: skip
+    assert [(cause["kind"], cause["package"]) for cause in changed["causes"]] == [("package", "SUPEROFFICE #1")]
+    past = get(api, "users/ola/entitlements/quotes/", explain="true", at="2026-01-05T14:30:00Z")["explain"]
+    assert past["changed_last"]["causes"][0]["change_set"] == 1
+    whole = get(api, "entitlements/storage/", explain="true")["explain"]
+    assert [way["how"] for way in whole["would_give"]] == ["sale"]
+
+
+def test_who_did_it_is_for_those_who_may_read_customers(fjordlys: Town, api: APIClient) -> None:
+    path = f"{HERE}users/ida/entitlements/quotes/"
+    for scopes, actor in ((["entitlements:read", "entitlements:explain"], ""), (["customers:read"], "system")):
+        client = api_with(*{*scopes, "entitlements:read", "entitlements:explain"})
+        (cause,) = client.get(path, {"explain": "true"}).json()["explain"]["changed_last"]["causes"]
+        assert cause["actor"] == actor
+
+
 @pytest.mark.parametrize(
     ("path", "query", "status", "code"),
     [

@@ -223,7 +223,7 @@ def test_the_page_of_a_user_tells_who_granted_it_and_why(held: Town, cara: Clien
     ada = Actor(account=AccountFactory(name="Ada Adviser"))
     given(held, "storage", Mode.AT_LEAST, value=0, user=held.users["ola"], reason="As agreed in May", actor=ada)
     page = kari.get("/portal/fjordlys/users/ola/?feature=storage")
-    (step,) = page.context["page"].explained["overrides"]
+    (step,) = page.context["page"].explained.overrides
     assert (step["granted_by"], step["reason"]) == ("Ada Adviser", "As agreed in May")
     assert "At least 0 GB" in page.text
     assert "Grant an override" not in page.text

@@ -17,11 +17,15 @@ from pytest_django import DjangoAssertNumQueries
 
 from customers.models import Membership
 from licensing.facts import Mode
-from licensing.models import Subscription
+from licensing.models import Holding, Subscription
 from licensing.portal.figures import plans_in_force, renewals_by_month, renewing_within
-from licensing.portal.overview import date_state, seat_chart
+from licensing.portal.listing import Crowd
+from licensing.portal.overview import date_state, lacking, seat_chart
+from licensing.seating import Assignable, Inventory
 from licensing.services.overrides import grant_override
 from licensing.services.people import edit_user
+from licensing.services.requests import ask_for_seats
+from licensing.services.subscriptions import cancel_subscription
 from tests.factories.catalog import NOON
 from tests.licensing.market import Market, Town, hours
 from tests.licensing.test_portal import ESSENTIALS, PREMIUM, member, saves, visitor
@@ -86,13 +90,15 @@ def test_what_does_not_exist_is_not_there(cara: Client) -> None:
 # ── The customer's page ─────────────────────────────────────────────────────
 def test_it_tells_contract_seats_and_changes(kari: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     kari.get(HOME)
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(23):
         # session, account, roles, memberships; customer; packages and their rows; board (rows, solutions); seats used
-        # (3); coming moves; overrides that end; subscription, items; counts of users; chart (2); change sets
+        # (3); open requests; coming moves; overrides that end; subscription, items; counts of users; chart (2);
+        # change sets, what undid them, and how many users each changed
         page = kari.get(HOME)
     assert {meter.name: meter.left for meter in page.context["page"].meters}["Ten Sales Premium"] == "1 left"
     assert "annually" in page.text
-    assert "changed 1 user: First team" in page.text
+    assert [(told.change.reason, told.users) for told in page.context["page"].changes] == [("First team", 1)]
+    assert "1 user</a>: First team" in page.text
 
 
 def test_what_wants_attention(kari: Client, fjordlys: Town) -> None:
@@ -116,6 +122,49 @@ def test_a_pending_package_is_the_first_concern(kari: Client, fjordlys: Town) ->
     fjordlys.buys(sales_premium=1, at=hours(4))
     first = kari.get(HOME).context["page"].concerns[0]
     assert (first.level, "waits: more seats are in use than it has" in first.text) == ("bad", True)
+
+
+def test_what_else_wants_attention(kari: Client, cara: Client, fjordlys: Town) -> None:
+    """A cancelled subscription, and an open request."""
+    who: dict[str, Any] = {"customer": fjordlys.customer, "actor": fjordlys.actor}
+    ask_for_seats(**who, module="ten-service-premium", quantity=2)
+    cancel_subscription(**who)
+    page = kari.get(HOME)
+    said = [concern.text for concern in page.context["page"].concerns]
+    assert any(text.startswith("The subscription is cancelled, and ends on ") for text in said)
+    (asked,) = (text for text in said if text.startswith("2 more of Ten Service Premium: asked for by system on "))
+    assert asked.endswith(", not answered yet.")
+    assert "Answer it" in cara.get(HOME).text
+    assert "Answer it" not in page.text
+    assert [concern.level for concern in page.context["page"].concerns] == sorted(
+        concern.level for concern in page.context["page"].concerns
+    )
+
+
+def test_what_is_held_without_what_it_needs_is_told() -> None:
+    """Calendar synchronisation needs a login; two users with one combination, and one with another, have none."""
+    inventory = Inventory(
+        {
+            "o.plan": Assignable("o.plan", is_plan=True, switches_on=("o.user",)),
+            "o.calendar": Assignable("o.calendar", prerequisite="o.user"),
+        }
+    )
+    holdings = {
+        1: Holding(modules=["o.calendar"]),
+        2: Holding(modules=["o.calendar", "o.plan"]),
+        3: Holding(modules=["o.calendar", "o.gone"]),
+    }
+    crowd = Crowd(holdings, {1: 2, 2: 7, 3: 1})
+    assert lacking(inventory, crowd) == [("o.calendar", "o.user", 3)]
+
+
+def test_the_contract_tells_term_and_renewal(kari: Client) -> None:
+    page = kari.get(HOME)
+    assert "First term" in page.text
+    assert "5 January 2026 to 5 January 2027" in page.text
+    assert "for a year at a time until it is cancelled" in page.text
+    assert [item.version.offer.code for item in page.context["page"].add_ons] == ["calendar"]
+    assert page.context["page"].standing == ("good", "Everything works; it has no end.")
 
 
 def test_a_customer_without_anything(market: Market) -> None:
@@ -152,9 +201,10 @@ def test_it_tells_seats_entitlements_and_what_happened(
     kari: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     kari.get(OLA)
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(22):
         # Nothing per feature: session, account, roles, memberships, customer, user, names, seats, what is recorded
-        # (packages, rows, overrides, period), groups of features, overrides, and the events (count, page).
+        # (packages, rows, overrides, period), groups of features, overrides, and the events (count, page); for the
+        # pickers the board (rows, solutions), the seats used (3) and the user's own.
         page = kari.get(OLA)
     assert "given by system" in page.text
     assert "+ Ten Sales Premium, Ten Service Premium" in page.text
@@ -184,11 +234,11 @@ def test_the_answer_of_another_time(kari: Client) -> None:
 def test_why_is_told_in_names_people_know(kari: Client, vera: Client) -> None:
     for client in (kari, vera):
         told = client.get(OLA, {"feature": "quotes"}).context["page"].explained
-        assert (told["access"], told["because"]) == ("edit", "Included, from sales-premium.")
-    ida = kari.get("/portal/fjordlys/users/ida/", {"feature": "quotes"})
+        assert (told.access, told.because) == ("edit", "Included, from sales-premium.")
+    ida = vera.get("/portal/fjordlys/users/ida/", {"feature": "quotes"})
     assert "The user does not hold Ten Sales Premium." in ida.text
     assert "superoffice.ten-sales-premium" not in ida.text
-    assert kari.get(OLA, {"feature": "no\0such"}).context["page"].explained["access"] == "none"
+    assert kari.get(OLA, {"feature": "no\0such"}).context["page"].explained is None
 
 
 def test_a_former_employee_may_do_nothing(kari: Client, fjordlys: Town) -> None:

@@ -33,14 +33,18 @@ from catalog.services import (
 )
 from customers.actor import Actor
 from customers.errors import Refusal
-from customers.models import Account, AuditEvent, Membership
-from customers.services import accounts, keys, members
+from customers.models import Account, AuditEvent, Invitation, Membership
+from customers.services import accounts, invitations, keys, members
 from customers.services import customers as customer_rows
+from licensing.bulk_plan import BulkWish
 from licensing.facts import Mode
-from licensing.models import Migration, OwnerPlan, Package
+from licensing.models import ChangePreview, Migration, OwnerPlan, Package
 from licensing.recorded import SEALED
 from licensing.services import (
     activation,
+    bulk,
+    bulk_applying,
+    erasing,
     importing,
     migrating,
     moving,
@@ -48,6 +52,7 @@ from licensing.services import (
     overrides,
     people,
     removing,
+    requests,
     sealing,
     seats,
     subscriptions,
@@ -66,6 +71,12 @@ from tests.licensing.tampering import edit
 NO_CHANGE: Final = {
     "licensing.services.commit.customer_commit": "the frame of every write at a customer",
     "licensing.services.impacting.request_impact": "asks for a report; nobody's data changes",
+    "licensing.services.bulk.preview_changes": "tells what would come of it; nobody's seats change",
+    "licensing.services.bulk.preview_undo": "tells what would come of it; nobody's seats change",
+    "licensing.services.bulk_worker.work_out_preview": "tells what would come of it; nobody's seats change",
+    "licensing.services.bulk_worker.send_to_worker": "calls the others, later",
+    "licensing.services.bulk_worker.begin_applying": "calls the others, later",
+    "licensing.services.bulk_worker.apply_large": "calls the others",
     "licensing.services.demo.make_demo_customers": "calls the others",
     "licensing.services.demo.map_ten_plans": "calls the others",
     "catalog.services.drafting.record_edit": "the record itself",
@@ -113,6 +124,16 @@ class World:
     def document(self) -> CatalogDocument:
         text = b"planarium-catalog: 1\nsolutions:\n  juggling:\n    name: Juggling\n"
         return documents.read_contents([("more.yaml", text)])
+
+
+def _previewed(w: World) -> ChangePreview:
+    wishes = [BulkWish(1, "ola", ("ten-sales-premium",))]
+    return bulk.preview_changes(customer=w.town.customer, actor=Actor(), wishes=wishes, reason="New", at=hours(7))
+
+
+def _applied(w: World) -> Any:
+    preview = _previewed(w)
+    return bulk.apply_preview(customer=preview.customer, token=preview.token, **w.who)
 
 
 def _override(w: World) -> Any:
@@ -243,6 +264,12 @@ def _membership(w: World) -> Membership:
     )
 
 
+def _invitation(w: World) -> Invitation:
+    return invitations.invite(
+        customer=w.town.customer, email="kari@tindra.example", role="viewer", link=str, actor=Actor(), at=hours(2)
+    )
+
+
 def _renamed(w: World) -> Any:
     feature = Feature.objects.get(code="quotes")
     feature.name = "Offers"
@@ -257,6 +284,18 @@ def _key(w: World) -> Any:
 def _cells(w: World) -> Any:
     edit = cells.CellEdit("quotes", seen=None, value=True)
     return cells.save_cells(columns=[cells.ColumnEdit("chat", w.draft.pk, True, [edit])], **w.who)
+
+
+def _erased(w: World) -> Any:
+    return erasing.erase_user(customer=(t := w.town).customer, user=t.users["ola"], confirm="ola", **w.who)
+
+
+def _request(w: World, act: Callable[..., Any] | None = None, **how: Any) -> Any:
+    """Asks for seats (or, with an `act`, asked before does that with the request)."""
+    town = w.town
+    who: dict[str, Any] = {"actor": Actor(), "at": hours(7)} if act else w.who
+    asked = requests.ask_for_seats(customer=town.customer, module="ten-sales-premium", quantity=2, **who)
+    return act(customer=town.customer, request=asked, **w.who, **how) if act else asked
 
 
 # Service → what is done with it, and the event that tells: action, object (nothing: whatever its number), what it says.
@@ -398,6 +437,22 @@ ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
         lambda w: members.remove_member(membership=_membership(w), **w.who),
         *("member.removed", "kari@planarium.example", "role"),
     ),
+    "customers.services.customers.require_second_step": (
+        lambda w: w.at_town(customer_rows.require_second_step, is_required=True),
+        *("customer.second_step_required", "tindra", "requires_second_step"),
+    ),
+    "customers.services.invitations.invite": (
+        lambda w: w.at_town(invitations.invite, email="kari@tindra.example", role="admin", link=str),
+        *("invitation.sent", "kari@tindra.example", "role"),
+    ),
+    "customers.services.invitations.resend_invitation": (
+        lambda w: invitations.resend_invitation(invitation=_invitation(w), link=str, **w.who),
+        *("invitation.sent_again", "kari@tindra.example", "expires_at"),
+    ),
+    "customers.services.invitations.withdraw_invitation": (
+        lambda w: invitations.withdraw_invitation(invitation=_invitation(w), **w.who),
+        *("invitation.withdrawn", "kari@tindra.example", "role"),
+    ),
     "licensing.services.onboarding.create_customer": (
         lambda w: onboarding.create_customer(code="havbris", name="Havbris AS", **w.who),
         *("customer.created", "havbris", "name"),
@@ -415,6 +470,32 @@ ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
     "licensing.services.people.edit_user": (
         lambda w: people.edit_user(customer=(t := w.town).customer, user=t.users["ola"], name="Ola II", **w.who),
         *("user.edited", "tindra/ola", "name"),
+    ),
+    "licensing.services.erasing.erase_user": (_erased, *("user.erased", "", "events")),
+    "licensing.services.requests.ask_for_seats": (_request, *("seats.requested", "", "quantity")),
+    "licensing.services.requests.withdraw_request": (
+        lambda w: _request(w, requests.withdraw_request),
+        *("seats.request_withdrawn", "", "state"),
+    ),
+    "licensing.services.requests.decline_request": (
+        lambda w: _request(w, requests.decline_request, reason="Not this year"),
+        *("seats.request_declined", "", "state"),
+    ),
+    "licensing.services.requests.grant_request": (
+        lambda w: _request(w, requests.grant_request),
+        *("seats.request_granted", "", "state"),
+    ),
+    "licensing.services.bulk.apply_preview": (
+        _applied,
+        *("seats.changed", "tindra/ola", "seats"),
+    ),
+    "licensing.services.bulk_applying.apply_now": (
+        lambda w: bulk_applying.apply_now(_previewed(w), w.by, at=hours(8)),
+        *("seats.changed", "tindra/ola", "seats"),
+    ),
+    "licensing.services.bulk_applying.apply_in_batches": (
+        lambda w: bulk_applying.apply_in_batches(_previewed(w), w.by, at=hours(8)),
+        *("seats.changed", "tindra/ola", "seats"),
     ),
     "licensing.services.seats.change_seats": (
         lambda w: w.at_town(seats.change_seats, wishes=[seats.UserWish("ola", ("ten-sales-premium",))], reason="New"),

@@ -20,6 +20,7 @@ from tests.project.endpoints import WORLD, endpoints, open_world, root_of
 # Every parameter that any endpoint takes, and one that none takes.
 PARAMETERS = (
     *("at", "cursor", "dry_run", "explain", "feature", "hidden", "is_user_plan", "kind", "license_type", "limit"),
+    *("actor", "code", "outcome", "since", "until", "user"),
     *("min_revision", "multi_plan", "owner", "plan", "search", "solution", "tier", "unheard_of"),
 )
 STRANGE_TEXT = st.one_of(
@@ -35,7 +36,10 @@ STRANGE_JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["assign", "release", "accept_loss", "reason"]) | st.text(max_size=5), inner, max_size=4
+            st.sampled_from(["assign", "release", "accept_loss", "reason", "rows", "mode", "token", "user", "create"])
+            | st.text(max_size=5),
+            inner,
+            max_size=4,
         )
     ),
     max_leaves=8,

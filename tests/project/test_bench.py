@@ -14,6 +14,7 @@ from django.db import connection
 from catalog.document import Source, parse
 from scripts.bench.activations import Activation
 from scripts.bench.catalogs import OWNER, PLANS, catalog, edited
+from scripts.bench.changes import Change
 from scripts.bench.filing import Files
 from scripts.bench.impact import ImpactRun, Impacts
 from scripts.bench.lines import GOALS, LINES, Goal, Run, figures_of, ratio
@@ -73,6 +74,10 @@ def test_a_whole_run_of_200_users(tmp_path: Path) -> None:
     assert (activation["items"], activation["users"]) == (12, 200)
     assert activation["statements"] == activation["few_statements"] > 0
     assert activation["seconds"] > 0
+    change = report["change"]
+    assert change["users"] > change["few_users"] > 0
+    assert change["preview_statements"] == change["few_preview_statements"] > 0
+    assert change["apply_statements"] == change["few_apply_statements"] > 0
 
     missed = sum(not goal["is_met"] for goal in report["goals"].values())
     assert list(report["goals"]) == [goal.code for goal in GOALS]
@@ -174,9 +179,16 @@ def test_figures_are_medians_in_milliseconds() -> None:
 
 NO_PAGES = Pages(1, 2, {}, {})
 NO_ACTIVATION = Activation(12, 200, 0.0, 0, 0, 0, 0)
+NO_CHANGE = Change(200, 100, 0.0, 0.0, 0, 0, 0, 0, 0, 0)
 NO_IMPACTS = Impacts(ImpactRun(1, 2_000, 0.5, 90), ImpactRun(1, 200, 0.25, 90))
 NO_FILES = Files(1, {})
-NOTHING_ELSE = {"pages": NO_PAGES, "impacts": NO_IMPACTS, "files": NO_FILES, "activation": NO_ACTIVATION}
+NOTHING_ELSE = {
+    "pages": NO_PAGES,
+    "impacts": NO_IMPACTS,
+    "files": NO_FILES,
+    "activation": NO_ACTIVATION,
+    "change": NO_CHANGE,
+}
 
 
 def test_an_impact_is_told_per_second_and_beside_the_small_crowd() -> None:
@@ -230,6 +242,10 @@ def test_the_goals_are_those_that_were_promised() -> None:
         "activation_s": (None, 5),
         "activation_statements": (0, 0),
         "activation_mb": (None, 200),
+        "change_preview_s": (None, 5),
+        "change_apply_s": (None, 5),
+        "change_statements": (None, 40),
+        "change_mb": (None, 250),
         "impact": (None, 10),
         "plan_to_yaml": (None, 25),
         "client_mb": (None, 500),

@@ -53,7 +53,10 @@ def test_every_operation_can_be_refused_with_a_problem(document: Any) -> None:
         expected = {"400", "401", "403", "429"} | ({"404"} if "{" in path else set())
         expected |= {"409"} if method != "get" else set()
         assert refusals.keys() >= expected, f"{method} {path}"
-        assert all(answer["content"] == problem for answer in refusals.values()), f"{method} {path}"
+        # OpenFeature's protocol has words of its own for what it can't evaluate.
+        others = {"400", "404"} if path.startswith("/ofrep/") else set()
+        told = [answer["content"] for status, answer in refusals.items() if status not in others]
+        assert all(content == problem for content in told), f"{method} {path}"
 
 
 def test_every_operation_takes_a_key(document: Any) -> None:

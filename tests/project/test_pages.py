@@ -9,9 +9,11 @@ from django.contrib.auth.models import AnonymousUser
 from django.core import mail
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
+from django.utils import timezone
 
 from config.errors import bad_request, server_error
 from customers.models import Account, Customer
+from customers.outbox import deliver_due
 from tests.factories.customers import AccountFactory, CustomerFactory, MembershipFactory
 
 
@@ -74,6 +76,7 @@ def test_the_door_never_says_whether_an_account_exists(kari: Account) -> None:
         told.append(re.sub(r'(csrfmiddlewaretoken"|name="login"|nonce=)[^>]*>', "", answer.text))
         reset = Client().post("/account/password/reset/", {"email": email})
         assert reset["Location"] == "/account/password/reset/done/"
+    deliver_due(now=timezone.now())
     assert "are not correct" in told[0]
     assert told[0] == told[1]
     assert [message.to for message in mail.outbox] == [[kari.email], ["stranger@fjordlys.example"]]
@@ -82,6 +85,7 @@ def test_the_door_never_says_whether_an_account_exists(kari: Account) -> None:
 def test_a_forgotten_password_is_replaced(kari: Account) -> None:
     client = Client()
     client.post("/account/password/reset/", {"email": kari.email})
+    deliver_due(now=timezone.now())
     link = re.search(r"/account/password/reset/key/\S+", str(mail.outbox[0].body))
     assert link is not None
     form = client.get(link[0], follow=True)

@@ -65,7 +65,10 @@ _UNBOUND: Final = dict.fromkeys(
     ("product_manager", "publisher", "customer_success", "auditor", "superuser", "key"), 403
 )
 _SOMEBODY: Final = (*_UNBOUND, "admin", "viewer", "key_bound_to_the_customer", *_OF_A_CUSTOMER)
+_ASKED: Final = dict.fromkeys((*_UNBOUND, *_OF_A_CUSTOMER, "admin", "viewer", "key_bound_to_the_customer"), 400)
 _SEATS: Final = _OF_A_CUSTOMER | {"product_manager": 403, "publisher": 403}
+_PEOPLE: Final = _SEATS | {"auditor": 403, "viewer": 403}
+_READERS: Final = (*_TRUSTED, "auditor", "admin", "viewer")
 _NOT_THEIRS_TO_WRITE: Final = dict.fromkeys(("product_manager", "publisher", "auditor", "admin", "viewer"), 403)
 
 TABLE: Final[Mapping[str, Mapping[str, int]]] = {
@@ -89,7 +92,16 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "GET customers/": row(),
     "GET customers/{customer}/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/": row(**_OF_A_CUSTOMER),
+    "POST customers/{customer}/users/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
     "GET customers/{customer}/users/{user}/": row(**_OF_A_CUSTOMER),
+    "PATCH customers/{customer}/users/{user}/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
+    "POST customers/{customer}/users/{user}/erase/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
+    "GET customers/{customer}/seat-requests/": row(**_SEATS),
+    "POST customers/{customer}/seat-requests/": row(**_PEOPLE, admin=400, **dict.fromkeys(_TRUSTED, 400)),
+    "GET customers/{customer}/seat-requests/{number}/": row(**_SEATS),
+    "DELETE customers/{customer}/seat-requests/{number}/": row(**_PEOPLE),
+    # Who asks for seats is not who sells them.
+    "POST customers/{customer}/seat-requests/{number}/answer/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 400)),
     "GET customers/{customer}/licenses/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/packages/": row(**_OF_A_CUSTOMER),
     # Without a file in the body, whoever may send one is told so.
@@ -126,14 +138,63 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "POST customers/{customer}/overrides/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 400)),
     "GET customers/{customer}/overrides/{override}/": row(**_OF_A_CUSTOMER),
     "DELETE customers/{customer}/overrides/{override}/": row(**_CONTRACT),
+    "GET customers/{customer}/members/": row(**_SEATS),
+    "PATCH customers/{customer}/members/{member}/": row(
+        **_SEATS, auditor=403, viewer=403, admin=400, **dict.fromkeys(_TRUSTED, 400)
+    ),
+    "DELETE customers/{customer}/members/{member}/": row(**_SEATS, auditor=403, viewer=403),
+    "GET customers/{customer}/invitations/": row(**_SEATS),
+    "POST customers/{customer}/invitations/": row(
+        **_SEATS, auditor=403, viewer=403, admin=400, **dict.fromkeys(_TRUSTED, 400)
+    ),
+    "DELETE customers/{customer}/invitations/{invitation}/": row(**_SEATS, auditor=403, viewer=403),
+    "POST customers/{customer}/invitations/{invitation}/resend/": row(**_SEATS, auditor=403, viewer=403),
+    # Nothing is counted of "quotes", a switch, and nobody has the reservation.
+    **{
+        f"{method} customers/{{customer}}/{of}usage/{{feature}}/{act}": row(**usual)
+        for of in ("", "users/{user}/")
+        for method, act, usual in (
+            ("GET", "", _SEATS | dict.fromkeys(_READERS, 409)),
+            ("PUT", "", _CONTRACT | dict.fromkeys(_TRUSTED, 409)),
+            ("POST", "", _CONTRACT | dict.fromkeys(_TRUSTED, 409)),
+            ("POST", "reserve/", _CONTRACT | dict.fromkeys(_TRUSTED, 409)),
+        )
+    },
+    "GET customers/{customer}/usage/": row(**_SEATS),
+    "GET customers/{customer}/users/{user}/usage/": row(**_SEATS),
+    "DELETE customers/{customer}/usage/reservations/{reservation}/": row(**_CONTRACT, **dict.fromkeys(_TRUSTED, 404)),
+    "POST customers/{customer}/usage/reservations/{reservation}/confirm/": row(
+        **_CONTRACT, **dict.fromkeys(_TRUSTED, 404)
+    ),
     # These name no customer: they are for callers who are bound to one, and for whoever is somebody's user.
     "GET superoffice/api/v1/License": row(**_UNBOUND),
     "GET superoffice/api/v1/License/User/{associate_id}": row(**_UNBOUND, **_OF_A_CUSTOMER),
     "GET superoffice/api/v1/License/{owner}/{module}": row(**_UNBOUND),
     "GET superoffice/api/v1/User/currentPrincipal": row(**dict.fromkeys(_SOMEBODY, 404)),
+    # Questions come in the body, each answered by itself; without any it is wrong.
+    "POST entitlements/check/": row(**_ASKED),
+    "GET customers/{customer}/entitlements/snapshot/": row(**_OF_A_CUSTOMER),
+    "GET customers/{customer}/entitlements/changes/": row(**_ASKED),
+    "GET signing-keys/": row(),
+    # Whose flags they are says the body, and none was sent.
+    "POST ofrep/v1/evaluate/flags": row(**_ASKED),
+    "POST ofrep/v1/evaluate/flags/{key}": row(**_ASKED),
     "GET customers/{customer}/users/{user}/entitlements/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/{user}/entitlements/{feature}/": row(**_OF_A_CUSTOMER),
     "GET customers/{customer}/users/{user}/entitlements/{feature}/?explain=true": row(**_OF_A_CUSTOMER, publisher=403),
+    "GET customers/{customer}/change-sets/": row(**_SEATS),
+    "POST customers/{customer}/change-sets/": row(
+        **_SEATS, auditor=403, viewer=403, admin=400, **dict.fromkeys(_TRUSTED, 400)
+    ),
+    "POST customers/{customer}/change-sets/preview/": row(
+        **_SEATS, auditor=403, viewer=403, admin=400, **dict.fromkeys(_TRUSTED, 400)
+    ),
+    "GET customers/{customer}/change-sets/previews/{token}/": row(**_SEATS),
+    "GET customers/{customer}/change-sets/{number}/": row(**_SEATS),
+    # It was made long ago.
+    "POST customers/{customer}/change-sets/{number}/undo/": row(
+        **_SEATS, auditor=403, viewer=403, admin=409, **dict.fromkeys(_TRUSTED, 409)
+    ),
     "GET customers/{customer}/users/{user}/seats/": row(**_SEATS),
     "GET customers/{customer}/users/{user}/seats/{module}/": row(**_SEATS),
     "PUT customers/{customer}/users/{user}/seats/{module}/": row(**_SEATS, auditor=403, viewer=403),

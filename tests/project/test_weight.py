@@ -40,14 +40,28 @@ def root_client(db: Any, root: Account) -> Client:
         "/portal/fjordlys/",
         "/portal/fjordlys/subscription/",
         "/portal/fjordlys/overrides/",
+        "/portal/fjordlys/usage/",
         "/portal/fjordlys/overrides/new/?feature=quotes",
         "/overrides/",
         "/portal/fjordlys/users/",
         "/portal/fjordlys/users/ola/",
+        "/portal/fjordlys/users/ola/timeline/",
+        "/portal/fjordlys/explain/?user=ola&feature=quotes",
+        "/portal/fjordlys/licenses/",
+        "/portal/fjordlys/users/ola/plans/",
+        "/portal/fjordlys/users/ola/erase/",
+        "/portal/fjordlys/new-user/",
+        "/portal/fjordlys/requests/new/",
+        "/requests/",
+        "/portal/fjordlys/bulk/",
+        "/portal/fjordlys/changes/",
         "/figures/",
         "/audit/",
         "/catalog/",
         "/account/",
+        "/account/sessions/",
+        "/portal/fjordlys/people/",
+        "/portal/fjordlys/people/invitations/",
         "/styleguide/",
         "/admin/",
         "/admin/catalog/plan/",
@@ -63,13 +77,28 @@ def test_styles_and_scripts_of_ours_stay_light(page: str, root_client: Client) -
     assert sum(sizes.values()) < budget, sizes
 
 
+def page_of_passkeys(client: Client) -> None:
+    """Opens the page that adds one, which asks for the password once more."""
+    root = Account.objects.get(is_superuser=True)
+    root.set_password("lighthouse in the fog")
+    root.save()
+    client.force_login(root, backend="django.contrib.auth.backends.ModelBackend")
+    client.post("/account/reauthenticate/", {"password": "lighthouse in the fog"})
+    assert client.get("/account/2fa/webauthn/add/").status_code == 200
+
+
 def test_pages_load_every_style_and_script_there_is(root_client: Client) -> None:
     """What no page loads has no place here."""
     static = Path(__file__).resolve().parents[2] / "static"
     ours = {str(path.relative_to(static)) for path in static.glob("*/*") if path.suffix in {".css", ".js"}}
     pages = ["/portal/fjordlys/", "/portal/fjordlys/subscription/", "/portal/fjordlys/users/", "/plans/"]
-    pages += ["/catalog/matrix/", "/styleguide/"]
+    pages += ["/catalog/matrix/", "/styleguide/", "/portal/fjordlys/explain/", "/portal/fjordlys/licenses/"]
+    pages += ["/portal/fjordlys/usage/"]
+    pages += ["/portal/fjordlys/users/ola/"]
+    pages += ["/portal/fjordlys/bulk/"]
     pages += ["/catalog/compatibility/", "/catalog/files/", "/audit/", "/admin/catalog/feature/add/"]
     pages += ["/admin/catalog/plan/", "/admin/catalog/version/compare/sales-premium/"]
+    page_of_passkeys(root_client)
+    pages += ["/account/2fa/webauthn/add/"]
     loaded = {match["path"] for page in pages for match in ASSET.finditer(root_client.get(page).text)}
     assert loaded == ours

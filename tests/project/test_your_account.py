@@ -131,9 +131,10 @@ def test_a_stranger_at_the_door_costs_no_query(django_assert_num_queries: Any, p
     ("path", "queries"),
     [
         ("/account/", 7),  # session, account; roles and memberships, twice: the navigation asks as well; second step
-        ("/account/2fa/", 4),  # session, account; second steps, twice
+        ("/account/2fa/", 5),  # session, account; second steps, twice; who asks for one
         ("/account/logout/", 2),  # session, account
-        ("/account/password/change/", 2),  # session, account
+        ("/account/password/change/", 4),  # session, account; roles and memberships: may they come in without one
+        ("/account/sessions/", 5),  # session, account; roles and memberships; how many sessions
     ],
 )
 def test_pages_of_the_account_cost_few_queries(

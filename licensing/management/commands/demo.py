@@ -19,7 +19,10 @@ from customers.models import Account, ApiClient, Customer, Membership
 from customers.scopes import SCOPES
 from customers.services import accounts, keys, members
 from licensing.services.demo import make_demo_customers, map_ten_plans
+from licensing.services.demo_changes import make_demo_changes
 from licensing.services.demo_migrations import make_demo_migrations
+from licensing.services.demo_requests import make_demo_requests
+from licensing.services.demo_usage import make_demo_usage
 
 STAFF = {
     "product_manager": ("pia@planarium.example", "Pia Product"),
@@ -53,7 +56,10 @@ class Command(BaseCommand):
             "api_key": _api_key(known.get("api_key", "")),
             "logins": _logins(known.get("logins", {})),
         }
+        make_demo_requests(answerer=_actor("customer_success"), at=timezone.now())
         make_demo_migrations(proposer=_actor("product_manager"), runner=_actor("customer_success"), at=timezone.now())
+        make_demo_usage(publisher=_actor("publisher"), runner=_actor("customer_success"), at=timezone.now())
+        make_demo_changes(admin=_actor("customer_admin"), at=timezone.now())
         make_demo_drafts(editor=_actor("product_manager"), approver=_actor("publisher"), at=timezone.now())
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(told, indent=2) + "\n")
@@ -69,7 +75,7 @@ class Command(BaseCommand):
 
 
 def _actor(role: str) -> Actor:
-    return Actor(account=Account.objects.filter(email=STAFF[role][0]).first())
+    return Actor(account=Account.objects.filter(email={**STAFF, **MEMBERS}[role][0]).first())
 
 
 def _known(path: Path) -> dict[str, Any]:

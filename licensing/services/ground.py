@@ -1,0 +1,130 @@
+"""What changes of seats are judged by: who is meant, what they hold, what is left. Queries grow with batches of users.
+
+Call it under the customer's lock (`customer_commit`), so that nothing moves between one query and the next.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Final, TypeVar
+
+from django.db.models import Count, F
+from django.db.models.functions import Lower
+
+from catalog.models import Owner
+from customers.errors import NotFound
+from customers.models import Customer, CustomerUser
+from licensing.bulk_plan import Judged
+from licensing.errors import NoSeatLeft
+from licensing.facts import Override as OverrideFact
+from licensing.facts import full_name
+from licensing.models import ModuleLicense, Override, Seat
+from licensing.seating import Inventory
+from licensing.selectors import is_in_force
+from licensing.services.inventory import Names, active_rows, inventory_of
+
+T = TypeVar("T")
+BATCH: Final = 1000
+HOLDERS_NAMED: Final = 5
+_LONGEST_CODE: Final = 64
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A customer's seats as far as a change is about them. Users by lower-cased code, the rest by their ids."""
+
+    customer: Customer
+    at: datetime
+    rows: Mapping[str, ModuleLicense]
+    inventory: Inventory
+    names: Names
+    users: Mapping[str, CustomerUser]
+    seats: Mapping[int, Mapping[str, int]] = field(default_factory=dict)  # user → module → seat
+
+    def user(self, code: str) -> CustomerUser:
+        """Raises NotFound."""
+        found = self.users.get(code.lower())
+        if found is None:
+            raise NotFound("user", code)
+        return found
+
+    def held_by(self, user: CustomerUser | None) -> frozenset[str]:
+        return frozenset(self.seats.get(user.pk, ())) if user is not None else frozenset()
+
+    def in_use(self, modules: Collection[str]) -> Counter[str]:
+        """Returns how many seats of each module are held. One query."""
+        held = Seat.objects.held(self.at).filter(
+            customer=self.customer, module_name__in={module.partition(".")[2] for module in modules}
+        )
+        counted = held.order_by().values_list("owner__code", "module_name").annotate(Count("pk"))
+        found = {full_name(owner, name): count for owner, name, count in counted} if modules else {}
+        return Counter({module: found.get(module, 0) for module in modules})
+
+    def free(self, modules: Collection[str]) -> dict[str, int]:
+        """Returns how many seats are left of those modules that are limited. One query."""
+        assignables = (self.inventory.assignables.get(module) for module in modules)
+        limited = {each.module: each.total for each in assignables if each is not None and not each.unrestricted}
+        in_use = self.in_use(limited)
+        return {module: total - in_use[module] for module, total in limited.items()}
+
+    def seat_refusals(self, rows: Sequence[Judged]) -> dict[str, NoSeatLeft]:
+        """Returns the refusal for every module of which seats are short. One query per module."""
+        short = Counter(row.short for row in rows if row.short is not None)
+        return {module: self._no_seat_left(module, needed) for module, needed in sorted(short.items())}
+
+    def _no_seat_left(self, module: str, needed: int) -> NoSeatLeft:
+        owner, _, name = module.partition(".")
+        held = Seat.objects.held(self.at).filter(customer=self.customer, owner__code=owner.upper(), module_name=name)
+        unseen = held.order_by(F("user__last_seen_at").asc(nulls_first=True), "assigned_at", "pk")
+        holders = list(unseen.values_list("user__code", flat=True)[:HOLDERS_NAMED])
+        return NoSeatLeft(module, self.inventory.assignables[module].total, needed, holders)
+
+    def overrides(self, users: Iterable[int]) -> dict[int, tuple[OverrideFact, ...]]:
+        """Returns the overrides in force of those of the users who have any."""
+        found: dict[int, list[OverrideFact]] = defaultdict(list)
+        for ids in batched(users, BATCH):
+            rows = Override.objects.filter(customer=self.customer, user__in=ids).not_over(self.at)
+            for override in rows.select_related("feature").order_by("pk"):
+                if is_in_force(override, self.at):
+                    found[override.user_id].append(override.fact())
+        return {pk: tuple(overrides) for pk, overrides in found.items()}
+
+
+def survey(*, customer: Customer, codes: Iterable[str], at: datetime) -> Ground:
+    """Returns the ground for changes of the users of these codes; codes that nobody has are left out."""
+    rows = active_rows(customer, at)
+    users = _users(customer, codes)
+    seats = _seats([user.pk for user in users.values()], at)
+    return Ground(customer, at, rows, inventory_of(rows), Names(customer, rows), users, seats)
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yields the items in lists of `size`, the last one shorter."""
+    each = iter(items)
+    while batch := list(islice(each, size)):
+        yield batch
+
+
+def _users(customer: Customer, codes: Iterable[str]) -> dict[str, CustomerUser]:
+    wanted = {code.lower() for code in codes if len(code) <= _LONGEST_CODE and "\x00" not in code}
+    found: dict[str, CustomerUser] = {}
+    named = CustomerUser.objects.of(customer).alias(lowered=Lower("code"))
+    for batch in batched(sorted(wanted), BATCH):
+        for user in named.filter(lowered__in=batch).order_by():
+            user.customer = customer
+            found[user.code.lower()] = user
+    return found
+
+
+def _seats(users: Sequence[int], at: datetime) -> dict[int, dict[str, int]]:
+    owners = dict(Owner.objects.values_list("pk", "code"))
+    held: dict[int, dict[str, int]] = defaultdict(dict)
+    for batch in batched(users, BATCH):
+        rows = Seat.objects.held_at(at).filter(user__in=batch).order_by()
+        for pk, user, owner, module in rows.values_list("pk", "user_id", "owner_id", "module_name"):
+            held[user][full_name(owners[owner], module)] = pk
+    return held

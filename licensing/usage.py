@@ -1,0 +1,121 @@
+"""How much of a limit is used: the arithmetic of counting, without a database. Pure. Rules L-1 to L-7.
+
+What is used counts, and what is reserved until it is confirmed, released or its time is over.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from catalog.kinds import KINDS, UNLIMITED, Value
+from licensing.term import midnight, month_at
+
+NEAR_PERCENT: Final = 85
+OFFERS_NAMED: Final = 3
+_LIMIT: Final = KINDS["limit"]
+
+
+class Resets(enum.StrEnum):
+    """When counting starts again from 0."""
+
+    NEVER = ""
+    CALENDAR_MONTH = "calendar_month"
+    CONTRACT_MONTH = "contract_month"
+
+
+class UsageState(enum.StrEnum):
+    NORMAL = "normal"
+    NEAR = "near"
+    REACHED = "reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time that is counted together, `[starts_at, ends_at)`."""
+
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What is counted against a limit (a number from 0, or UNLIMITED), in the feature's unit."""
+
+    limit: Value
+    used: int
+    reserved: int = 0
+
+    @property
+    def taken(self) -> int:
+        return self.used + self.reserved
+
+    @property
+    def remaining(self) -> int | None:
+        """What is left, never below 0; none where there is no limit."""
+        return None if self.limit is UNLIMITED else max(0, int(self.limit) - self.taken)
+
+    @property
+    def state(self) -> UsageState:
+        """`reached` from the limit on, `near` from 85 % of it on (L-2)."""
+        if self.limit is UNLIMITED:
+            return UsageState.NORMAL
+        if self.taken >= int(self.limit):
+            return UsageState.REACHED
+        is_near = self.taken * 100 >= int(self.limit) * NEAR_PERCENT
+        return UsageState.NEAR if is_near else UsageState.NORMAL
+
+    def has_room_for(self, amount: int) -> bool:
+        """Whether so much more would stay within the limit (L-3)."""
+        return self.limit is UNLIMITED or self.taken + amount <= int(self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A plan or an add-on on sale that gives the feature: `value` by itself; `rank` is its tier's, for plans."""
+
+    code: str
+    name: str
+    is_plan: bool
+    value: Value
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """An option, and the limit that would be in force with it."""
+
+    option: Option
+    limit: Value
+
+
+def window_at(resets: Resets, anchor: date | None, at: datetime) -> Window | None:
+    """Returns what `at` is counted in; none where counting never starts again (L-4).
+
+    Months of the contract are counted from `anchor`, the day that the subscription began; without one they are those
+    of the calendar. Days begin at midnight UTC.
+    """
+    if resets is Resets.NEVER:
+        return None
+    is_contract = resets is Resets.CONTRACT_MONTH and anchor is not None
+    first, end = month_at(anchor if is_contract and anchor else at.date().replace(day=1), at.date())
+    return Window(midnight(first), midnight(end))
+
+
+def ways_out(rule: str, limit: Value, needed: int, options: Iterable[Option]) -> Sequence[Way]:
+    """Returns what would allow `needed` in all: the least that suffices first, plans before add-ons, at most three.
+
+    Under *sum* an option comes on top of the present limit, under *max* and *min* the rule decides (L-7).
+    """
+    found = []
+    for option in options:
+        with_it = _LIMIT.add(limit, option.value) if rule == "sum" else _LIMIT.merge(rule, [limit, option.value])
+        if not _LIMIT.grants(limit):
+            with_it = option.value  # nothing is there that a merge could start from
+        if with_it is UNLIMITED or int(with_it) >= needed:
+            found.append(Way(option, with_it))
+    found.sort(key=lambda way: (_LIMIT.rank(way.limit), not way.option.is_plan, way.option.rank, way.option.code))
+    return found[:OFFERS_NAMED]

@@ -1,0 +1,96 @@
+"""The refusals of counting; docs/api.md lists the codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from catalog.kinds import UNLIMITED
+from customers.errors import Refusal
+from licensing.usage import Tally, Way
+
+
+class NotCounted(Refusal):
+    code = "not_counted"
+    title = "Nothing is counted here"
+
+    def __init__(self, feature: str, counts: str, *, of_user: bool) -> None:
+        elsewhere = {"user": "per user", "customer": "per customer, for all of its users together"}.get(counts)
+        here = "of a user" if of_user else "of a customer as a whole"
+        super().__init__(
+            f"{feature} is counted {elsewhere}, not {here}."
+            if elsewhere
+            else f"Nothing is counted of {feature}: only limits per user and per customer are.",
+            blocking={"kind": "feature", "code": feature},
+            next_action="Ask at the address of the user."
+            if counts == "user"
+            else "Ask at the address of the customer."
+            if counts == "customer"
+            else "Ask for its entitlement instead.",
+        )
+
+
+class LimitReached(Refusal):
+    """More is asked for than is left, or there is no such feature at all; `ways` would allow it."""
+
+    code = "limit_reached"
+    title = "Limit reached"
+
+    def __init__(self, feature: str, who: str, tally: Tally, amount: int, ways: Sequence[Way]) -> None:
+        names = [way.option.name for way in ways]
+        super().__init__(
+            f"{who} has {tally.remaining} of {tally.limit} left of {feature}; {amount} more would be needed."
+            if tally.limit
+            else f"{who} may not use {feature}.",
+            blocking={"kind": "feature", "code": feature},
+            next_action=f"{names[0]} would allow it."
+            if names
+            else "Free some of what is used, or ask for an override.",
+            details={
+                "limit": tally.limit if isinstance(tally.limit, int) else None,
+                "used": tally.used,
+                "reserved": tally.reserved,
+                "remaining": tally.remaining,
+                "needed": amount,
+                "would_allow": [way_json(way) for way in ways],
+            },
+        )
+
+
+class UsageBelowZero(Refusal):
+    code = "usage_below_zero"
+    title = "Less than nothing"
+
+    def __init__(self, feature: str, used: int, amount: int) -> None:
+        super().__init__(
+            f"{used} of {feature} are used, so {-amount} can't be taken away.",
+            blocking={"kind": "feature", "code": feature},
+            next_action="Read what is counted, then send the absolute number.",
+            details={"used": used},
+        )
+
+
+class ReservationOver(Refusal):
+    code = "reservation_over"
+    title = "The reservation is over"
+
+    def __init__(self, token: str, outcome: str, ended_at: datetime) -> None:
+        word = outcome or "over"
+        super().__init__(
+            f"The reservation is {word} since {ended_at.isoformat()}.",
+            blocking={"kind": "reservation", "code": token},
+            next_action="Add what was used to the usage." if not outcome else "Nothing needs to be done.",
+            details={"outcome": outcome or "expired"},
+        )
+
+
+def way_json(way: Way) -> dict[str, Any]:
+    """Returns a plan or an add-on that would allow it, with the limit that would be in force."""
+    return {
+        "code": way.option.code,
+        "name": way.option.name,
+        "type": "plan" if way.option.is_plan else "add_on",
+        "limit": way.limit if isinstance(way.limit, int) else None,
+        "unlimited": way.limit is UNLIMITED,
+    }
