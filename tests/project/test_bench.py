@@ -78,7 +78,9 @@ def test_a_whole_run_of_200_users(tmp_path: Path) -> None:
     change = report["change"]
     assert change["users"] > change["few_users"] > 0
     assert change["preview_statements"] == change["few_preview_statements"] > 0
-    assert change["apply_statements"] == change["few_apply_statements"] > 0
+    # A note of progress, which the clock decides on, is two statements.
+    assert abs(change["apply_statements"] - change["few_apply_statements"]) <= 4
+    assert change["few_apply_statements"] > 0
 
     missed = sum(not goal["is_met"] for goal in report["goals"].values())
     assert list(report["goals"]) == [goal.code for goal in GOALS]
