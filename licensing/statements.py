@@ -18,9 +18,9 @@ from functools import cached_property
 from typing import Any, Final, cast
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg.pq import ExecStatus, Format
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
 
 Row = tuple[Any, ...]
 # The server knows the statement no longer, or tables have changed since it was prepared.
@@ -72,7 +72,10 @@ def fetch(statement: Statement, values: Mapping[str, str | None], using: str = D
         return _run(connection, statement, values)
     try:
         return _run_prepared(connection, statement, values)
-    except (psycopg.OperationalError, OperationalError):
+    except psycopg.Error as fault:
+        # What was lost on the way has no state of its own to go by: ask the connection.
+        if not (connection.connection.pgconn.status == ConnStatus.BAD or isinstance(fault, psycopg.OperationalError)):
+            raise
         connection.close()  # the server went away between two requests: once more on a new connection
         return _run(connection, statement, values)
 
@@ -91,7 +94,7 @@ def _run_prepared(connection: Any, statement: Statement, values: Mapping[str, st
     given = [None if (value := values[name]) is None else value.encode() for name in statement.parameters]
     name = own.names.get(statement.name) or _prepare(own, statement)
     result = raw.pgconn.exec_prepared(name, given, None, Format.BINARY)
-    if result.status != ExecStatus.TUPLES_OK and result.error_field(psycopg.pq.DiagnosticField.SQLSTATE) in _FORGOTTEN:
+    if result.error_field(DiagnosticField.SQLSTATE) in _FORGOTTEN:
         result = raw.pgconn.exec_prepared(_prepare(own, statement), given, None, Format.BINARY)
     if result.status != ExecStatus.TUPLES_OK:
         raise _error(result)

@@ -32,8 +32,9 @@ class AuditEvent(models.Model):
         ordering = ("-at", "-pk")
         indexes = (
             models.Index(fields=["object_type", "object_code", "-at"], name="audit_by_object"),
-            models.Index(fields=["customer", "-at"], name="audit_by_customer"),
-            models.Index(fields=["-at"], name="audit_by_time"),
+            # With the key, for thousands of events may have one instant: a page of them is read off, not sorted out.
+            models.Index(fields=["customer", "-at", "-id"], name="audit_newest_of_customer"),
+            models.Index(fields=["-at", "-id"], name="audit_newest"),
             models.Index(fields=["action", "-at"], name="audit_by_action"),
         )
 

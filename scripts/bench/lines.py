@@ -173,19 +173,25 @@ GOALS = (
         "read_to_nothing",
         "entitlement read : no-op view",
         lambda run: ratio(run.rounds, "entitlements", "nothing"),
-        least=0.50,
+        least=0.60,
+    ),
+    Goal(
+        "unchanged_to_nothing",
+        "entitlement read, unchanged : no-op view",
+        lambda run: ratio(run.rounds, "unchanged", "nothing"),
+        least=0.65,
     ),
     Goal(
         "read_to_naive",
         "entitlement read : naive reading",
         lambda run: ratio(run.rounds, "entitlements", "naive"),
-        least=4.0,
+        least=5.0,
     ),
     Goal(
         "large_to_small",
         "all users : few users",
         lambda run: ratio(run.rounds, "entitlements", "entitlements_small"),
-        least=0.80,
+        least=0.85,
     ),
     Goal(
         "statements",

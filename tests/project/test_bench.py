@@ -54,6 +54,7 @@ def test_a_whole_run_of_200_users(tmp_path: Path) -> None:
     assert {code: line["sql_statements"] for code, line in lines.items()} == {
         "nothing": 0,
         "entitlements": 1,  # warm: key, set and connection are there
+        "unchanged": 1,
         "naive": 7,
         "entitlements_small": 1,
     }
@@ -77,7 +78,9 @@ def test_a_whole_run_of_200_users(tmp_path: Path) -> None:
     change = report["change"]
     assert change["users"] > change["few_users"] > 0
     assert change["preview_statements"] == change["few_preview_statements"] > 0
-    assert change["apply_statements"] == change["few_apply_statements"] > 0
+    # A note of progress, which the clock decides on, is two statements.
+    assert abs(change["apply_statements"] - change["few_apply_statements"]) <= 4
+    assert change["few_apply_statements"] > 0
 
     missed = sum(not goal["is_met"] for goal in report["goals"].values())
     assert list(report["goals"]) == [goal.code for goal in GOALS]
@@ -232,9 +235,10 @@ def test_a_large_catalog_has_as_many_features_and_plans_as_it_says() -> None:
 def test_the_goals_are_those_that_were_promised() -> None:
     bounds = {goal.code: (goal.least, goal.most) for goal in GOALS}
     assert bounds == {
-        "read_to_nothing": (0.50, None),
-        "read_to_naive": (4.0, None),
-        "large_to_small": (0.80, None),
+        "read_to_nothing": (0.60, None),
+        "unchanged_to_nothing": (0.65, None),
+        "read_to_naive": (5.0, None),
+        "large_to_small": (0.85, None),
         "statements": (1, 1),
         "lists": (None, 3),
         "page_kb": (None, 60),
