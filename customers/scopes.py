@@ -23,6 +23,8 @@ SCOPES: Final = MappingProxyType(
         "entitlements:explain": "Read why an entitlement is what it is",
         "usage:read": "Read what is used of limits",
         "usage:write": "Report and reserve what is used of limits",
+        "webhooks:read": "Read who is told of changes, and what became of it",
+        "webhooks:write": "Decide who is told of changes",
         "audit:read": "Read the audit trail",
         "clients:write": "Manage API clients and their keys",
     }
@@ -45,15 +47,16 @@ STAFF_SCOPES: Final = MappingProxyType(
         ),
         "customer_success": _ALL_READ
         | {"customers:write", "users:write", "packages:activate", "seats:write", "overrides:write", "clients:write"}
-        | {"usage:write", "members:read", "members:write"},
-        "auditor": _ALL_READ | {"audit:read", "members:read"},
+        | {"usage:write", "members:read", "members:write", "webhooks:read", "webhooks:write"},
+        "auditor": _ALL_READ | {"audit:read", "members:read", "webhooks:read"},
     }
 )
 
 MEMBER_SCOPES: Final = MappingProxyType(
     {
         "admin": _ALL_READ
-        | {"packages:activate", "seats:write", "users:write", "audit:read", "members:read", "members:write"},
+        | {"packages:activate", "seats:write", "users:write", "audit:read", "members:read", "members:write"}
+        | {"webhooks:read", "webhooks:write"},
         "viewer": _ALL_READ | {"members:read"},
     }
 )

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0008_people"),
+        ("customers", "0009_trail_order"),
     ]
 
     operations = [

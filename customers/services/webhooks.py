@@ -135,6 +135,7 @@ def send_test(*, actor: Actor, endpoint: WebhookEndpoint, at: datetime) -> Webho
     event = emit(heard, "endpoint.test", {"sent_by": actor.label, "endpoint": endpoint.pk}, at=at)
     if event is None:
         raise AssertionError("a test goes to whom it is for")
+    _record(actor, endpoint, "webhook.tested", at)
     return event.deliveries.get()
 
 

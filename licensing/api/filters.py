@@ -12,7 +12,7 @@ from django_filters.rest_framework import CharFilter, ChoiceFilter, IsoDateTimeF
 from catalog.models import Feature, Offer
 from customers.api.filters import YesNoFilter
 from customers.errors import Invalid
-from customers.models import CustomerUser
+from customers.models import CustomerUser, WebhookDelivery
 from licensing.facts import Mode
 from licensing.models import (
     ChangePreviewRow,
@@ -186,3 +186,19 @@ class PreviewRowFilter(FilterSet):
     class Meta:
         model = ChangePreviewRow
         fields: tuple[str, ...] = ()
+
+
+class DeliveryFilter(FilterSet):
+    state = ChoiceFilter(
+        choices=[("waiting", "waiting"), ("delivered", "delivered"), ("given_up", "given up")], method="by_state"
+    )
+    type = CharFilter(field_name="event__type", label="The type of the event.")
+
+    class Meta:
+        model = WebhookDelivery
+        fields: tuple[str, ...] = ()
+
+    def by_state(self, rows: QuerySet[WebhookDelivery], name: str, state: str) -> QuerySet[WebhookDelivery]:
+        if state == "waiting":
+            return rows.filter(delivered_at=None, given_up_at=None)
+        return rows.filter(**{f"{'delivered' if state == 'delivered' else 'given_up'}_at__isnull": False})

@@ -16,6 +16,7 @@ from licensing.api import (
     snapshots,
     usage,
     users,
+    webhooks,
 )
 
 _CUSTOMER = "customers/<code:customer>/"
@@ -40,6 +41,21 @@ urlpatterns = [
     path(f"{_USER}erase/", users.UserErasure.as_view(), name="user-erase"),
     path(f"{_USER}seats/", seats.SeatList.as_view(), name="seat-list"),
     path(f"{_USER}seats/<code:module>/", seats.SeatDetail.as_view(), name="seat-detail"),
+    path(f"{_CUSTOMER}webhooks/", webhooks.WebhookList.as_view(), name="webhook-list"),
+    path(f"{_CUSTOMER}webhooks/<int:webhook>/", webhooks.WebhookDetail.as_view(), name="webhook-detail"),
+    path(f"{_CUSTOMER}webhooks/<int:webhook>/secrets/", webhooks.WebhookSecrets.as_view(), name="webhook-secrets"),
+    path(f"{_CUSTOMER}webhooks/<int:webhook>/test/", webhooks.WebhookTest.as_view(), name="webhook-test"),
+    path(f"{_CUSTOMER}webhooks/<int:webhook>/replay/", webhooks.WebhookReplay.as_view(), name="webhook-replay"),
+    path(
+        f"{_CUSTOMER}webhooks/<int:webhook>/deliveries/",
+        webhooks.WebhookDeliveries.as_view(),
+        name="webhook-deliveries",
+    ),
+    path(
+        f"{_CUSTOMER}webhooks/<int:webhook>/deliveries/<int:delivery>/again/",
+        webhooks.WebhookAgain.as_view(),
+        name="webhook-again",
+    ),
     path(f"{_CUSTOMER}usage/", usage.CustomerUsages.as_view(), name="customer-usage-list"),
     path(
         f"{_CUSTOMER}usage/reservations/<uuid:reservation>/",

@@ -36,7 +36,7 @@ _READ_WITH: Final[Mapping[str, str]] = MappingProxyType(
     | dict.fromkeys(("package", "license", "owner_key", "owner_plan"), "licenses:read")
     | {"seats": "seats:read", "api_client": "clients:write"}
     | dict.fromkeys(("account", "membership"), "customers:write")
-    | {"invitation": "members:read"}
+    | {"invitation": "members:read", "webhook": "webhooks:read"}
 )
 
 
@@ -140,7 +140,7 @@ def addresses_of(events: Iterable[AuditEvent], request: HttpRequest) -> Callable
 
 _AT_CUSTOMER: Final = frozenset(
     {"customer", "user", "seats", "seat_request", "subscription", "package", "license", "override", "membership"}
-    | {"invitation"}
+    | {"invitation", "webhook"}
 )
 
 

@@ -19,7 +19,7 @@ from django.db.models.functions import Cast
 
 from customers import audit
 from customers.actor import Actor
-from customers.models import AuditEvent, Customer, CustomerUser, IdempotencyRecord, OutboxMessage
+from customers.models import AuditEvent, Customer, CustomerUser, IdempotencyRecord, OutboxMessage, WebhookEvent
 from licensing.errors import NotConfirmed, UserIsErased
 from licensing.models import ChangePreview, ChangePreviewRow, ChangeSet, UserList
 from licensing.selectors import seats_held
@@ -80,6 +80,7 @@ def erase_user(
         freed, released = _leave(commit, user, pseudonym)
         events = _redact_trail(user, known, pseudonym)
         messages = _scrub(OutboxMessage.objects.filter(customer=customer), "payload", words)
+        messages += _scrub_webhooks(customer, words)
         answers = _scrub(IdempotencyRecord.objects.filter(customer=customer), "body", words)
         previews = _scrub_previews(user, words)
         # By the queryset: the model refuses another code, and this is the one time that it gets one.
@@ -190,6 +191,23 @@ def _scrub(rows: Any, field: str, words: _Words) -> int:
         now = _without(was, words)
         if now != was:
             count += type(row).objects.filter(pk=row.pk).update(**{field: now})
+    return count
+
+
+def _scrub_webhooks(customer: Customer, words: _Words) -> int:
+    """Likewise of events: users are the names of members there. What was sent in the old name was sent."""
+    count = 0
+    for event in WebhookEvent.objects.filter(customer=customer, body__icontains=words.code):
+        told = json.loads(event.body)
+        users = told["data"].get("users")
+        if isinstance(users, dict):
+            told["data"]["users"] = {
+                words.pseudonym if c.lower() == words.code.lower() else c: n for c, n in users.items()
+            }
+        told = _without(told, words)
+        spelled = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+        if spelled != event.body:
+            count += WebhookEvent.objects.filter(pk=event.pk).update(body=spelled)
     return count
 
 

@@ -7,13 +7,28 @@ often and in whatever order events arrive.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from datetime import datetime
 from typing import Any, Final
 
+from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
+from customers.actor import SYSTEM
+from customers.errors import NotFound
 from customers.events import Listeners, emit, listeners
-from licensing.models import ChangeSet, EntitlementSet, HoldingPeriod, Package, UserPeriod
+from customers.models import Customer, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from licensing.models import (
+    ChangeSet,
+    CustomerRevision,
+    EntitlementSet,
+    HoldingPeriod,
+    Package,
+    RevisionEntry,
+    UserPeriod,
+)
 from licensing.querysets import open_at
 from licensing.services.ledger import Commit
 
@@ -21,6 +36,7 @@ MOST_USERS: Final = 1000
 _SUBSCRIPTION: Final = frozenset(
     f"subscription.{what}" for what in ("started", "changed", "cancelled", "resumed", "ended")
 )
+_MOVED: Final = frozenset({"version.moved", "version.rolled_back"})  # they change what is subscribed to, too
 
 
 def tell(commit: Commit) -> None:
@@ -30,13 +46,15 @@ def tell(commit: Commit) -> None:
         return
     if commit.cause in _SUBSCRIPTION:
         _emit(heard, commit, commit.cause, {})
+    elif commit.cause in _MOVED:
+        _emit(heard, commit, "subscription.changed", {})
     for change in ChangeSet.objects.filter(customer=commit.customer, at=commit.at):
         _emit(heard, commit, "change_set.applied", _change(change))
     packages = Package.objects.filter(customer=commit.customer, activated_at=commit.at).in_force(commit.at)
     for package in packages.select_related("owner"):
         _emit(heard, commit, "package.activated", {"owner": package.owner.code, "package": package.number})
     if heard.to("entitlements.changed"):
-        _entitlements(heard, commit)
+        _tell_state(heard, commit, changed_users(commit.customer, commit.at, commit.at))
 
 
 def state_of(commit: Commit, users: Iterable[int]) -> dict[str, Any]:
@@ -54,22 +72,47 @@ def state_of(commit: Commit, users: Iterable[int]) -> dict[str, Any]:
     }
 
 
-def changed_users(commit: Commit) -> list[int]:
-    """Returns the ids of the users whose answer begins anew at the commit's instant: MOST_USERS and one at most."""
-    at = commit.at
-    holdings = HoldingPeriod.objects.filter(customer=commit.customer, starts_at=at).values("holding")
-    mine = UserPeriod.objects.filter(Q(starts_at=at) | Q(holding__in=holdings), customer=commit.customer)
-    now = mine.filter(open_at("ends_at", at), starts_at__lte=at).order_by()
-    return list(now.values_list("user", flat=True).distinct()[: MOST_USERS + 1])
+def changed_users(customer: Customer, since: datetime, until: datetime) -> list[int]:
+    """Returns the ids of the users whose answer began anew in [since, until]: MOST_USERS and one at most."""
+    begun = {"starts_at__gte": since, "starts_at__lte": until}
+    holdings = HoldingPeriod.objects.filter(customer=customer, **begun).values("holding")
+    anew = Q(holding__in=holdings) | Q(**begun)
+    now = UserPeriod.objects.filter(anew, open_at("ends_at", until), customer=customer, starts_at__lte=until)
+    return list(now.order_by().values_list("user", flat=True).distinct()[: MOST_USERS + 1])
 
 
-def _entitlements(heard: Listeners, commit: Commit) -> None:
-    users = changed_users(commit)
+@transaction.atomic
+def replay(*, endpoint: WebhookEndpoint, customer: Customer, after: int, at: datetime | None = None) -> WebhookDelivery:
+    """Writes one event, for this endpoint alone, with the present state of whoever changed after the revision `after`.
+
+    It needs no kept events: who changed is read off the periods (J-6). Raises NotFound where no revision follows.
+    """
+    head = CustomerRevision.objects.select_for_update().get(customer=customer)
+    first = RevisionEntry.objects.filter(customer=customer, number__gt=after).order_by("number").first()
+    if first is None:
+        raise NotFound("revision after", str(after))
+    told = Commit(customer, SYSTEM, max(at or timezone.now(), head.stamp), head, "replay")
+    users = changed_users(customer, first.at, told.at)
+    event = _tell_state(Listeners(customer, (_wanting_all(endpoint),)), told, users)
+    if event is None:
+        raise AssertionError("a replay goes to whom it is for")
+    return event.deliveries.get()
+
+
+def _wanting_all(endpoint: WebhookEndpoint) -> WebhookEndpoint:
+    """Returns the endpoint as one that wants every type: whoever asks for a replay wants it."""
+    asked = copy(endpoint)
+    asked.types = []
+    return asked
+
+
+def _tell_state(heard: Listeners, commit: Commit, users: Sequence[int]) -> WebhookEvent | None:
     if len(users) > MOST_USERS:
         address = f"/api/v1/customers/{commit.customer.code}/entitlements/snapshot/"
-        _emit(heard, commit, "entitlements.changed", {"resync": True, "snapshot": address, "sets": [], "users": {}})
-    elif users:
-        _emit(heard, commit, "entitlements.changed", {"resync": False, **state_of(commit, users)})
+        said: dict[str, Any] = {"resync": True, "snapshot": address, "sets": [], "users": {}}
+    else:
+        said = {"resync": False, "snapshot": None, **state_of(commit, users)}
+    return _emit(heard, commit, "entitlements.changed", said)
 
 
 def _change(change: ChangeSet) -> dict[str, Any]:
@@ -81,7 +124,7 @@ def _change(change: ChangeSet) -> dict[str, Any]:
     }
 
 
-def _emit(heard: Listeners, commit: Commit, type_: str, data: Mapping[str, Any]) -> None:
+def _emit(heard: Listeners, commit: Commit, type_: str, data: Mapping[str, Any]) -> WebhookEvent | None:
     revision = commit.head.number
     told = {"customer": commit.customer.code, "revision": revision, **data}
-    emit(heard, type_, told, at=commit.at, revision=revision)
+    return emit(heard, type_, told, at=commit.at, revision=revision)

@@ -13,10 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from customers.actor import SYSTEM
+from customers.errors import NotFound
 from customers.models import WebhookEndpoint, WebhookEvent
 from licensing.services import telling
 from licensing.services.subscriptions import cancel_subscription
 from licensing.services.sweeping import sweep
+from licensing.services.telling import replay
 from tests.licensing.market import Town, hours
 
 
@@ -78,6 +80,7 @@ def test_what_the_clock_changes_is_told_once_somebody_writes_it_down(heard: Town
     cancelled = heard.customer.subscriptions.get()
     cancel_subscription(customer=heard.customer, actor=SYSTEM, at=hours(3))
     cancelled.refresh_from_db()
+    assert cancelled.ends_at is not None
     before = len(events())
     sweep(now=cancelled.ends_at + timedelta(days=30))
     after = events()[before:]
@@ -87,9 +90,27 @@ def test_what_the_clock_changes_is_told_once_somebody_writes_it_down(heard: Town
     assert all(feature["access"] == "view" for feature in held["features"].values())
 
 
+def test_a_replay_tells_the_present_state_of_whoever_changed_since(heard: Town) -> None:
+    """J-6: however old the revision, and whatever was kept of it."""
+    heard.buys(sales_premium=2, sales_essentials=2, at=hours(1))
+    after = heard.revision()
+    heard.gives("ola", "ten-sales-premium", at=hours(2))
+    heard.gives("ola", "ten-sales-essentials", at=hours(3))
+    WebhookEvent.objects.all().delete()
+    endpoint = WebhookEndpoint.objects.get()
+
+    replay(endpoint=endpoint, customer=heard.customer, after=after, at=hours(4))
+
+    (told,) = [data for _, data in events()]
+    assert (told["revision"], set(told["users"])) == (heard.revision(), {"ola"})
+    assert told["sets"][told["users"]["ola"]]["plans"][0]["code"] == "sales-essentials"
+    with pytest.raises(NotFound):
+        replay(endpoint=endpoint, customer=heard.customer, after=heard.revision(), at=hours(5))
+
+
 def test_duplicated_and_shuffled_events_lead_to_the_state_that_is(heard: Town) -> None:
     """A client that keeps the newest revision of each user converges, whatever arrives when."""
-    dice = Random(4711)
+    dice = Random(4711)  # noqa: S311 - the same history each time
     heard.buys(sales_premium=2, sales_essentials=2, service_premium=2, at=hours(1))
     modules = ("ten-sales-premium", "ten-sales-essentials", "ten-service-premium")
     for step in range(12):

@@ -33,8 +33,9 @@ from catalog.services import (
 )
 from customers.actor import Actor
 from customers.errors import Refusal
-from customers.models import Account, AuditEvent, Invitation, Membership
-from customers.services import accounts, invitations, keys, members
+from customers.models import Account, AuditEvent, Invitation, Membership, WebhookEndpoint
+from customers.posting import Limits
+from customers.services import accounts, invitations, keys, members, webhooks
 from customers.services import customers as customer_rows
 from licensing.bulk_plan import BulkWish
 from licensing.facts import Mode
@@ -299,6 +300,16 @@ def _request(w: World, act: Callable[..., Any] | None = None, **how: Any) -> Any
 
 
 # Service → what is done with it, and the event that tells: action, object (nothing: whatever its number), what it says.
+def _webhook(w: World) -> WebhookEndpoint:
+    return webhooks.create_webhook(customer=w.town.customer, url="https://example.com/", allowed=Limits(), **w.who)[0]
+
+
+def _retired(w: World) -> None:
+    endpoint = _webhook(w)
+    webhooks.issue_secret(endpoint=endpoint, **w.who)
+    webhooks.retire_secret(endpoint=endpoint, **w.who)
+
+
 ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
     "catalog.services.drafting.draft_from": (
         lambda w: drafting.draft_from(offer=w.offer, **w.who),
@@ -411,6 +422,38 @@ ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
     "customers.services.customers.edit_customer": (
         lambda w: w.at_town(customer_rows.edit_customer, name="Tindra ASA", serial_number=""),
         *("customer.edited", "tindra", "name"),
+    ),
+    "customers.services.webhooks.create_webhook": (
+        _webhook,
+        *("webhook.created", "", "url"),
+    ),
+    "customers.services.webhooks.edit_webhook": (
+        lambda w: webhooks.edit_webhook(endpoint=_webhook(w), allowed=Limits(), description="CRM", **w.who),
+        *("webhook.changed", "", "description"),
+    ),
+    "customers.services.webhooks.switch_webhook": (
+        lambda w: webhooks.switch_webhook(endpoint=_webhook(w), is_active=False, **w.who),
+        *("webhook.switched", "", "is_active"),
+    ),
+    "customers.services.webhooks.delete_webhook": (
+        lambda w: webhooks.delete_webhook(endpoint=_webhook(w), **w.who),
+        *("webhook.deleted", "", "url"),
+    ),
+    "customers.services.webhooks.issue_secret": (
+        lambda w: webhooks.issue_secret(endpoint=_webhook(w), **w.who),
+        *("webhook.secret_issued", "", ""),
+    ),
+    "customers.services.webhooks.retire_secret": (
+        _retired,
+        *("webhook.secret_retired", "", ""),
+    ),
+    "customers.services.webhooks.send_test": (
+        lambda w: webhooks.send_test(endpoint=_webhook(w), **w.who),
+        *("webhook.tested", "", ""),
+    ),
+    "customers.services.webhooks.send_again": (
+        lambda w: webhooks.send_again(delivery=webhooks.send_test(endpoint=_webhook(w), **w.who), **w.who),
+        *("webhook.sent_again", "", "event"),
     ),
     "customers.services.keys.create_client": (
         lambda w: keys.create_client(name="CRM", scopes=["catalog:read"], customer=None, **w.who),

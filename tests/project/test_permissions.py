@@ -66,6 +66,9 @@ _UNBOUND: Final = dict.fromkeys(
 )
 _SOMEBODY: Final = (*_UNBOUND, "admin", "viewer", "key_bound_to_the_customer", *_OF_A_CUSTOMER)
 _ASKED: Final = dict.fromkeys((*_UNBOUND, *_OF_A_CUSTOMER, "admin", "viewer", "key_bound_to_the_customer"), 400)
+_WEBHOOKS: Final = _OF_A_CUSTOMER | dict.fromkeys(("product_manager", "publisher", "viewer"), 403)
+_WEBHOOK_READERS: Final = (*_TRUSTED, "auditor", "admin")
+_WEBHOOKS_KEPT: Final = _WEBHOOKS | {"auditor": 403}
 _SEATS: Final = _OF_A_CUSTOMER | {"product_manager": 403, "publisher": 403}
 _PEOPLE: Final = _SEATS | {"auditor": 403, "viewer": 403}
 _READERS: Final = (*_TRUSTED, "auditor", "admin", "viewer")
@@ -166,6 +169,23 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "POST customers/{customer}/usage/reservations/{reservation}/confirm/": row(
         **_CONTRACT, **dict.fromkeys(_TRUSTED, 404)
     ),
+    # Nobody has the webhook; what would be a new one has no address.
+    "GET customers/{customer}/webhooks/": row(**_WEBHOOKS),
+    "POST customers/{customer}/webhooks/": row(**_WEBHOOKS_KEPT, **dict.fromkeys((*_TRUSTED, "admin"), 400)),
+    "GET customers/{customer}/webhooks/{webhook}/": row(**_WEBHOOKS | dict.fromkeys(_WEBHOOK_READERS, 404)),
+    "GET customers/{customer}/webhooks/{webhook}/deliveries/": row(**_WEBHOOKS | dict.fromkeys(_WEBHOOK_READERS, 404)),
+    **{
+        f"{route}": row(**_WEBHOOKS_KEPT, **dict.fromkeys((*_TRUSTED, "admin"), 404))
+        for route in (
+            "PATCH customers/{customer}/webhooks/{webhook}/",
+            "DELETE customers/{customer}/webhooks/{webhook}/",
+            "POST customers/{customer}/webhooks/{webhook}/secrets/",
+            "DELETE customers/{customer}/webhooks/{webhook}/secrets/",
+            "POST customers/{customer}/webhooks/{webhook}/test/",
+            "POST customers/{customer}/webhooks/{webhook}/replay/",
+            "POST customers/{customer}/webhooks/{webhook}/deliveries/{delivery}/again/",
+        )
+    },
     # These name no customer: they are for callers who are bound to one, and for whoever is somebody's user.
     "GET superoffice/api/v1/License": row(**_UNBOUND),
     "GET superoffice/api/v1/License/User/{associate_id}": row(**_UNBOUND, **_OF_A_CUSTOMER),

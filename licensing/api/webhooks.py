@@ -1,0 +1,234 @@
+"""Webhooks of a customer: who is told when something changes (rules J-1 to J-6; docs/webhooks.md).
+
+No answer with a secret in it is kept under an Idempotency-Key.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from customers.api.base import CustomerMixin
+from customers.api.params import refuse_unknown, whole_number
+from customers.delivering import limits
+from customers.errors import NotFound
+from customers.events import TYPES
+from customers.models import Customer, WebhookDelivery, WebhookEndpoint
+from customers.services import webhooks
+from licensing.api.bodies import body_of
+from licensing.api.filters import DeliveryFilter
+from licensing.services.telling import replay
+
+READ = "webhooks:read"
+WRITE = "webhooks:write"
+AFTER = OpenApiParameter("after", int, required=True, description="The last revision that the receiver knows.")
+
+
+class WebhookSerializer(serializers.ModelSerializer[WebhookEndpoint]):
+    id = serializers.IntegerField(source="pk")
+    types = serializers.ListField(child=serializers.CharField(), help_text="Empty: all.")
+    secrets = serializers.SerializerMethodField(help_text="How many sign: two while rotating.")
+
+    class Meta:
+        model = WebhookEndpoint
+        fields: tuple[str, ...] = (
+            *("id", "url", "description", "types", "is_active", "disabled_reason", "failing_since"),
+            *("secrets", "created_at"),
+        )
+
+    def get_secrets(self, endpoint: WebhookEndpoint) -> int:
+        """Returns how many secrets are live."""
+        return len(endpoint.secrets.all())
+
+
+class NewWebhookSerializer(serializers.Serializer[Any]):
+    url = serializers.CharField(max_length=500)
+    description = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    types = serializers.ListField(
+        child=serializers.ChoiceField(sorted(TYPES)), required=False, help_text="Absent or empty: all."
+    )
+
+
+class WebhookEditSerializer(NewWebhookSerializer):
+    url = serializers.CharField(max_length=500, required=False)
+    is_active = serializers.BooleanField(required=False)
+
+
+class MadeWebhookSerializer(WebhookSerializer):
+    secret = serializers.CharField(help_text="Shown this once.")
+
+    class Meta(WebhookSerializer.Meta):
+        fields = (*WebhookSerializer.Meta.fields, "secret")
+
+
+class SecretSerializer(serializers.Serializer[Any]):
+    secret = serializers.CharField(help_text="Shown this once.")
+
+
+class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
+    id = serializers.IntegerField(source="pk")
+    event = serializers.CharField(source="event_id", help_text="The number in webhook-id.")
+    type = serializers.CharField(source="event.type")
+    revision = serializers.IntegerField(source="event.revision", allow_null=True)
+    state = serializers.CharField(help_text="waiting, delivered or given_up.")
+    status = serializers.IntegerField(allow_null=True, help_text="What the receiver answered last.")
+
+    class Meta:
+        model = WebhookDelivery
+        fields = (
+            *("id", "event", "type", "revision", "state", "attempts", "created_at", "next_attempt_at"),
+            *("delivered_at", "given_up_at", "status", "answer", "took_ms"),
+        )
+
+
+class WebhookList(CustomerMixin, GenericAPIView[WebhookEndpoint]):
+    required_scopes: ClassVar[dict[str, str]] = {"GET": READ, "POST": WRITE}
+    queryset = WebhookEndpoint.objects.none()
+    serializer_class = WebhookSerializer
+    ordering = ("pk",)
+
+    @extend_schema(responses=WebhookSerializer(many=True))
+    def get(self, request: Request, customer: str) -> Response:
+        """The addresses that the customer's events are posted to."""
+        rows = _of(self.customer)
+        page: Any = self.paginate_queryset(self.filter_queryset(rows)) or []
+        return self.get_paginated_response(WebhookSerializer(page, many=True).data)
+
+    @extend_schema(request=NewWebhookSerializer, responses={201: MadeWebhookSerializer})
+    def post(self, request: Request, customer: str) -> Response:
+        """Adds an address; the answer has its secret, this once."""
+        found = self.customer
+        refuse_unknown(request, [])
+        made, secret = webhooks.create_webhook(
+            actor=self.access.actor,
+            customer=found,
+            allowed=limits(),
+            at=timezone.now(),
+            **body_of(request, NewWebhookSerializer),
+        )
+        return Response(WebhookSerializer(made).data | {"secret": secret}, status=201)
+
+
+class _OfWebhook(CustomerMixin, APIView):
+    def endpoint(self, number: int) -> WebhookEndpoint:
+        """Returns the customer's webhook. Raises NotFound."""
+        found: WebhookEndpoint | None = _of(self.customer).filter(pk=number).first()
+        if found is None:
+            raise NotFound("webhook", str(number))
+        return found
+
+
+class WebhookDetail(_OfWebhook):
+    required_scopes: ClassVar[dict[str, str]] = {"GET": READ, "PATCH": WRITE, "DELETE": WRITE}
+
+    @extend_schema(responses=WebhookSerializer)
+    def get(self, request: Request, customer: str, webhook: int) -> Response:
+        """One address, and whether it answers."""
+        refuse_unknown(request, [])
+        return Response(WebhookSerializer(self.endpoint(webhook)).data)
+
+    @extend_schema(request=WebhookEditSerializer, responses=WebhookSerializer)
+    def patch(self, request: Request, customer: str, webhook: int) -> Response:
+        """Changes it, or switches it on or off."""
+        found, actor, at = self.endpoint(webhook), self.access.actor, timezone.now()
+        refuse_unknown(request, [])
+        asked = body_of(request, WebhookEditSerializer)
+        is_active = asked.pop("is_active", None)
+        found = webhooks.edit_webhook(endpoint=found, allowed=limits(), actor=actor, at=at, **asked)
+        if is_active is not None:
+            found = webhooks.switch_webhook(endpoint=found, is_active=is_active, actor=actor, at=at)
+        return Response(WebhookSerializer(found).data)
+
+    @extend_schema(request=None, responses=WebhookSerializer)
+    def delete(self, request: Request, customer: str, webhook: int) -> Response:
+        """Removes it with its secrets and the record of its deliveries. Answers what it was."""
+        found = self.endpoint(webhook)
+        refuse_unknown(request, [])
+        told = WebhookSerializer(found).data
+        webhooks.delete_webhook(actor=self.access.actor, endpoint=found, at=timezone.now())
+        return Response(told)
+
+
+class WebhookSecrets(_OfWebhook):
+    required_scopes: ClassVar[dict[str, str]] = {"POST": WRITE, "DELETE": WRITE}
+
+    @extend_schema(request=None, responses={201: SecretSerializer})
+    def post(self, request: Request, customer: str, webhook: int) -> Response:
+        """Adds a second secret; both sign until the older one is retired."""
+        found = self.endpoint(webhook)
+        refuse_unknown(request, [])
+        secret = webhooks.issue_secret(actor=self.access.actor, endpoint=found, at=timezone.now())
+        return Response({"secret": secret}, status=201)
+
+    @extend_schema(request=None, responses=WebhookSerializer)
+    def delete(self, request: Request, customer: str, webhook: int) -> Response:
+        """Retires the older of two secrets; a single one stays."""
+        found = self.endpoint(webhook)
+        refuse_unknown(request, [])
+        webhooks.retire_secret(actor=self.access.actor, endpoint=found, at=timezone.now())
+        return Response(WebhookSerializer(self.endpoint(webhook)).data)
+
+
+class WebhookTest(_OfWebhook):
+    required_scopes: ClassVar[dict[str, str]] = {"POST": WRITE}
+
+    @extend_schema(request=None, responses={202: DeliverySerializer})
+    def post(self, request: Request, customer: str, webhook: int) -> Response:
+        """Sends a test, whatever types the address asked for; what came of it is among the deliveries."""
+        found = self.endpoint(webhook)
+        refuse_unknown(request, [])
+        sent = webhooks.send_test(actor=self.access.actor, endpoint=found, at=timezone.now())
+        return Response(DeliverySerializer(sent).data, status=202)
+
+
+class WebhookReplay(_OfWebhook):
+    required_scopes: ClassVar[dict[str, str]] = {"POST": WRITE}
+
+    @extend_schema(parameters=[AFTER], request=None, responses={202: DeliverySerializer})
+    def post(self, request: Request, customer: str, webhook: int) -> Response:
+        """Sends the present state of whoever's entitlements changed after a revision, to this address alone."""
+        found, customer_found = self.endpoint(webhook), self.customer
+        refuse_unknown(request, ["after"])
+        sent = replay(endpoint=found, customer=customer_found, after=whole_number(request, "after") or 0)
+        return Response(DeliverySerializer(sent).data, status=202)
+
+
+class WebhookDeliveries(_OfWebhook, GenericAPIView[WebhookDelivery]):
+    required_scopes: ClassVar[dict[str, str]] = {"GET": READ}
+    queryset = WebhookDelivery.objects.none()
+    serializer_class = DeliverySerializer
+    filterset_class = DeliveryFilter
+    ordering = ("-pk",)
+
+    @extend_schema(responses=DeliverySerializer(many=True))
+    def get(self, request: Request, customer: str, webhook: int) -> Response:
+        """What became of each event of the last 30 days, the newest first."""
+        rows = WebhookDelivery.objects.filter(endpoint=self.endpoint(webhook)).select_related("event")
+        page: Any = self.paginate_queryset(self.filter_queryset(rows)) or []
+        return self.get_paginated_response(DeliverySerializer(page, many=True).data)
+
+
+class WebhookAgain(_OfWebhook):
+    required_scopes: ClassVar[dict[str, str]] = {"POST": WRITE}
+
+    @extend_schema(request=None, responses={202: DeliverySerializer})
+    def post(self, request: Request, customer: str, webhook: int, delivery: int) -> Response:
+        """Sends an event again, under the same webhook-id."""
+        found = self.endpoint(webhook)
+        refuse_unknown(request, [])
+        row = WebhookDelivery.objects.filter(endpoint=found, pk=delivery).select_related("event", "endpoint").first()
+        if row is None:
+            raise NotFound("delivery", str(delivery))
+        again = webhooks.send_again(actor=self.access.actor, delivery=row, at=timezone.now())
+        return Response(DeliverySerializer(again).data, status=202)
+
+
+def _of(customer: Customer) -> Any:
+    return WebhookEndpoint.objects.filter(customer=customer).prefetch_related("secrets")

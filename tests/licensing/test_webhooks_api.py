@@ -1,0 +1,129 @@
+"""Webhooks as an integrator sets them up. Rules J-1 to J-6."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from rest_framework.test import APIClient
+from standardwebhooks import Webhook
+
+from customers.delivering import deliver_events
+from customers.models import WebhookEvent
+from licensing.services.erasing import erase_user
+from tests.customers.receivers import Receiver, receiver
+from tests.factories.customers import api_with
+from tests.licensing.market import Town, hours
+
+HERE = "/api/v1/customers/fjordlys/webhooks/"
+
+
+@pytest.fixture
+def there(settings: Any) -> Iterator[Receiver]:
+    settings.WEBHOOK_ALLOW_PRIVATE = True
+    settings.API_KEY_MEMORY_SECONDS = 3600
+    with receiver() as found:
+        yield found
+
+
+@pytest.fixture
+def api(town: Town) -> APIClient:
+    return api_with("webhooks:read", "webhooks:write")
+
+
+def call(api: APIClient, method: str, path: str = "", body: Any = None, status: int = 200) -> Any:
+    sent = "" if body is None else json.dumps(body)
+    response = api.generic(method, HERE + path, sent, content_type="application/json")
+    assert response.status_code == status, response.content
+    return response.json()
+
+
+def test_from_the_first_test_to_a_change_that_is_verified(town: Town, api: APIClient, there: Receiver) -> None:
+    made = call(api, "POST", "", {"url": there.url, "description": "Our CRM"}, 201)
+    assert "secret" not in call(api, "GET", f"{made['id']}/")
+    call(api, "POST", f"{made['id']}/test/", status=202)
+    town.buys(sales_premium=1, at=hours(1))
+    town.gives("ola", "ten-sales-premium", at=hours(2))
+
+    deliver_events(now=timezone.now())
+
+    told = [Webhook(made["secret"]).verify(body, headers) for headers, body in there.got]
+    assert next(event["type"] for event in told) == "endpoint.test"
+    assert set(told[-1]["data"]["users"]) == {"ola"}
+    delivered = call(api, "GET", f"{made['id']}/deliveries/?state=delivered")["results"]
+    assert [(row["type"], row["status"]) for row in delivered][-1] == ("endpoint.test", 204)
+    assert call(api, "GET", f"{made['id']}/deliveries/?state=waiting")["results"] == []
+    call(api, "POST", f"{made['id']}/deliveries/{delivered[0]['id']}/again/", status=202)
+    call(api, "POST", f"{made['id']}/replay/?after=1", status=202)
+    deliver_events(now=timezone.now())
+    assert there.got[-2][0]["webhook-id"] == there.got[-3][0]["webhook-id"]
+    assert json.loads(there.got[-1][1])["type"] == "entitlements.changed"
+
+
+def test_secrets_are_rotated(api: APIClient, there: Receiver) -> None:
+    made = call(api, "POST", "", {"url": there.url}, 201)
+    call(api, "POST", f"{made['id']}/secrets/", status=201)
+    assert call(api, "GET", f"{made['id']}/")["secrets"] == 2
+    assert call(api, "POST", f"{made['id']}/secrets/", status=409)["code"] == "two_live_secrets"
+    assert call(api, "DELETE", f"{made['id']}/secrets/")["secrets"] == 1
+
+
+def test_it_is_edited_switched_off_and_deleted(api: APIClient, there: Receiver) -> None:
+    made = call(api, "POST", "", {"url": there.url}, 201)
+    told = call(api, "PATCH", f"{made['id']}/", {"types": ["package.activated"], "is_active": False})
+    assert (told["types"], told["is_active"], told["disabled_reason"]) == (
+        ["package.activated"],
+        False,
+        "Switched off by somebody.",
+    )
+    call(api, "DELETE", f"{made['id']}/")
+    assert call(api, "GET")["results"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"url": "ftp://example.com/"},
+        {"url": "https://user:secret@example.com/"},
+        {"url": "https://example.com/", "types": ["no.such"]},
+        {"url": "https://example.com/", "more": 1},
+    ],
+)
+def test_what_is_wrong_is_named(api: APIClient, body: dict[str, Any]) -> None:
+    assert call(api, "POST", "", body, 400)["code"] == "invalid"
+
+
+def test_another_customers_webhook_is_unknown(api: APIClient, there: Receiver) -> None:
+    made = call(api, "POST", "", {"url": there.url}, 201)
+    Town("solvik", people=())
+    assert api.get(f"/api/v1/customers/solvik/webhooks/{made['id']}/").status_code == 404
+
+
+def test_lists_take_the_same_queries_however_long_they_are(api: APIClient, there: Receiver) -> None:
+    """The customer, the page, its secrets."""
+    call(api, "POST", "", {"url": there.url}, 201)
+    with CaptureQueriesContext(connection) as one:
+        call(api, "GET")
+    for _ in range(3):
+        call(api, "POST", "", {"url": there.url}, 201)
+    with CaptureQueriesContext(connection) as four:
+        call(api, "GET")
+    assert len(one) == len(four) == 3
+
+
+def test_an_erased_person_is_named_by_no_event(town: Town, api: APIClient, there: Receiver) -> None:
+    call(api, "POST", "", {"url": there.url}, 201)
+    town.buys(sales_premium=1, at=hours(1))
+    town.gives("ola", "ten-sales-premium", at=hours(2))
+    assert WebhookEvent.objects.filter(body__contains='"ola"').exists()
+    erase_user(
+        customer=town.customer, actor=town.actor, user=town.users["ola"], confirm="ola", reason="Asked for", at=hours(3)
+    )
+    assert not WebhookEvent.objects.filter(body__contains='"ola"').exists()
+    assert WebhookEvent.objects.filter(body__contains="erased-").exists()
