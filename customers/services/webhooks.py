@@ -86,7 +86,7 @@ def edit_webhook(
 
 @transaction.atomic
 def switch_webhook(*, actor: Actor, endpoint: WebhookEndpoint, is_active: bool, at: datetime) -> WebhookEndpoint:
-    """Switches an endpoint on or off. Switched on again, it gets what it missed, in order."""
+    """Switches an endpoint on or off. Switched on again, it gets what was still open; what it missed, by a replay."""
     recorded: WebhookEndpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
     if recorded.is_active == is_active:
         return recorded
