@@ -13,10 +13,10 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from customers.actor import Actor
+from customers.inserting import insert_rows
 from customers.models import AuditEvent, Customer
 
 NEWEST: Final = 100
-BATCH: Final = 1000
 
 
 def record(
@@ -61,25 +61,17 @@ def record_all(
 ) -> None:
     """Writes an event for each, as `record` does, but thousands of them in a moment."""
     label = actor.label
-    ids = {
-        name: row.pk if row is not None else None
-        for name, row in (("account_id", actor.account), ("client_id", actor.client), ("customer_id", customer))
-    }
-    AuditEvent.objects.bulk_create(
+    account, client, whose = (None if row is None else row.pk for row in (actor.account, actor.client, customer))
+    insert_rows(
+        AuditEvent,
         (
-            AuditEvent(
-                at=at,
-                actor=label,
-                action=event.action,
-                object_type=event.object_type,
-                object_code=event.object_code,
-                changes=dict(event.changes),
-                reason=reason,
-                **ids,
-            )
-            for event in events
+            *("at", "account_id", "client_id", "actor", "customer_id"),
+            *("action", "object_type", "object_code", "changes", "reason"),
         ),
-        batch_size=BATCH,
+        (
+            (at, account, client, label, whose, e.action, e.object_type, e.object_code, dict(e.changes), reason)
+            for e in events
+        ),
     )
 
 

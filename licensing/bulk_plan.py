@@ -10,7 +10,7 @@ import enum
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any, Final
@@ -185,7 +185,8 @@ def work_out(inventory: Inventory, free: Mapping[str, int], cases: Iterable[Case
 
     Blocked rows change nothing, so what they would give back is not there for others.
     """
-    rows = [_judged(inventory, case, rule) for case in _told_apart(sorted(cases, key=lambda case: case.position))]
+    met: dict[Hashable, frozenset[str]] = {}
+    rows = [_judged(inventory, case, rule, met) for case in _told_apart(sorted(cases, key=lambda case: case.position))]
     movers = [index for index, row in enumerate(rows) if not row.is_blocked and row.before != row.after]
     moves = [move_of(free, rows[index].before, rows[index].after) for index in movers]
     for number, module in left_out(free, moves).items():
@@ -288,9 +289,13 @@ def _told_apart(cases: Sequence[Case]) -> Iterator[Case]:
             yield Case(case.position, case.user, case.held, refusal=refusal)
 
 
-def _judged(inventory: Inventory, case: Case, rule: Rule) -> Judged:
+def _judged(inventory: Inventory, case: Case, rule: Rule, met: dict[Hashable, frozenset[str]]) -> Judged:
+    """Judges a case; users are many, combinations few, so what is `met` once is looked up thereafter."""
+    key = (case.held, case.wish, case.may_hold, case.expected)
+    after = met.get(key) if case.refusal is None else None
     try:
-        after = _after(inventory, case, rule)
+        if after is None:
+            after = met[key] = _after(inventory, case, rule)
     except Refusal as refusal:
         return Judged(case.position, case.user, case.held, case.held, case.creates, refusal=refusal)
     return Judged(case.position, case.user, case.held, after, case.creates)

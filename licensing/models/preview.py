@@ -2,10 +2,12 @@
 
 import secrets
 from datetime import datetime
+from itertools import chain
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils.functional import cached_property
 
 from licensing.querysets import ChangePreviewQuerySet
 
@@ -83,6 +85,14 @@ class ChangePreview(models.Model):
         """Whether the worker has still to do something; `done` of `total` says how far it is."""
         return self.state in (self.State.WAITING, self.State.COMPUTING, self.State.APPLYING)
 
+    def has_done(self, position: int) -> bool:
+        """Whether the row of this position, if it changes anything, has been applied: at once, or with its batch."""
+        return self.state == self.State.APPLIED or (bool(self.batches) and position not in self._to_do)
+
+    @cached_property
+    def _to_do(self) -> frozenset[int]:
+        return frozenset(chain.from_iterable(self.batches))
+
     def may_be_applied(self, at: datetime) -> bool:
         return self.state == self.State.READY and at < self.expires_at
 
@@ -111,7 +121,6 @@ class ChangePreviewRow(models.Model):
     before = models.JSONField(default=list, help_text="Sorted owner.module.")
     after = models.JSONField(default=list)
     effect = models.PositiveIntegerField(null=True, help_text="Its place among the preview's effects.")
-    is_applied = models.BooleanField(default=False)
 
     class Meta:
         ordering = ("preview", "position")
@@ -122,6 +131,11 @@ class ChangePreviewRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_code}: {self.outcome}"
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether what the row would do has been done."""
+        return self.outcome == self.Outcome.CHANGES and self.preview.has_done(self.position)
 
     @property
     def gains(self) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Lower
 
 from customers.actor import Actor
+from customers.conditions import AnyOf
 from customers.models import CustomerUser
 from licensing.bulk_effects import digests_of
 from licensing.bulk_errors import StateMoved, difference_of
@@ -191,12 +192,11 @@ def _write(
     ]
     if outcomes and preview.change_set is not None:
         write_rows(commit, preview.change_set, outcomes, worked.ground.seats)
-    mine = ChangePreviewRow.objects.filter(preview=preview, position__in=[row.position for row in changes])
     if any(row.creates for row in changes):
         named = CustomerUser.objects.filter(customer=commit.customer).alias(low=Lower("code"))
         user = named.filter(low=Lower(OuterRef("user_code"))).values("pk")[:1]
-        mine.filter(user=None).update(user=Subquery(user))
-    mine.update(is_applied=True)
+        mine = preview.rows.filter(AnyOf("position", [row.position for row in changes]), user=None)
+        mine.update(user=Subquery(user))
 
 
 def _refuse_moved(preview: ChangePreview, worked: Worked) -> None:

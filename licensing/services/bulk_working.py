@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.db import transaction
 
 from customers.errors import NotFound, Refusal
+from customers.inserting import insert_rows
 from customers.models import CustomerUser
 from licensing.bulk_effects import Effects
 from licensing.bulk_errors import RowUnreadable
@@ -22,6 +23,11 @@ from licensing.services.ledger import Commit
 from licensing.services.people import faults_of_new
 
 RULES: Final = {ChangePreview.Kind.SEATS: Rule.BULK, ChangePreview.Kind.UNDO: Rule.UNDO}
+_COLUMNS: Final = (
+    *("customer_id", "preview_id", "position", "user_code", "user_id", "outcome", "creates"),
+    *("before", "after", "effect"),
+    *("code", "message", "next_action", "blocking"),
+)
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ def write_preview(preview: ChangePreview, worked: Worked, revision: int) -> None
     for start in range(0, len(rows), BATCH):
         with transaction.atomic():
             batch = rows[start : start + BATCH]
-            ChangePreviewRow.objects.bulk_create(_row(preview, worked, row, refusals) for row in batch)
+            insert_rows(ChangePreviewRow, _COLUMNS, (_row(preview, worked, row, refusals) for row in batch))
             preview.done = start + len(batch)
             preview.save(update_fields=["done"])
     is_blocked = preview.mode == ChangePreview.Mode.ALL_OR_NOTHING and worked.plan.is_blocked
@@ -137,27 +143,28 @@ def write_preview(preview: ChangePreview, worked: Worked, revision: int) -> None
     preview.save(update_fields=["state", "revision", "digest", "effects", "totals", "seat_deltas"])
 
 
-def _row(preview: ChangePreview, worked: Worked, row: Judged, seat_refusals: Mapping[str, Refusal]) -> ChangePreviewRow:
+def _row(preview: ChangePreview, worked: Worked, row: Judged, seat_refusals: Mapping[str, Refusal]) -> tuple[Any, ...]:
     refusal = seat_refusals[row.short] if row.short is not None else row.refusal
-    return ChangePreviewRow(
-        customer_id=preview.customer_id,
-        preview=preview,
-        position=row.position,
-        user_code=row.user,
-        user=worked.user_of(row),
-        outcome=row.outcome.value,
-        creates=row.creates and not row.is_blocked,
-        before=sorted(row.before),
-        after=sorted(row.after),
-        effect=worked.places.get(row.position),
-        **why(refusal),
+    user = worked.user_of(row)
+    return (
+        preview.customer_id,
+        preview.pk,
+        row.position,
+        row.user,
+        None if user is None else user.pk,
+        row.outcome.value,
+        row.creates and not row.is_blocked,
+        sorted(row.before),
+        sorted(row.after),
+        worked.places.get(row.position),
+        *why(refusal).values(),
     )
 
 
 def why(refusal: Refusal | None) -> dict[str, Any]:
     """Returns the fields of a row that tell what is in its way."""
     if refusal is None:
-        return {}
+        return {"code": "", "message": "", "next_action": "", "blocking": {}}
     listed = " ".join(str(fault["message"]) for fault in refusal.details.get("faults", ()))
     return {
         "code": refusal.code,

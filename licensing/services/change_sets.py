@@ -9,6 +9,8 @@ from django.db.models import Max
 
 from catalog.models import Owner
 from customers.audit import Event, record_all
+from customers.conditions import AnyOf
+from customers.inserting import insert_rows
 from customers.models import CustomerUser
 from licensing.facts import owner_of
 from licensing.models import ChangeSet, ChangeSetRow, Seat
@@ -98,36 +100,23 @@ def _write_batch(
     seats: Mapping[int, Mapping[str, int]],
     owners: Mapping[str, Owner],
 ) -> None:
-    customer = commit.customer.pk  # ids are set at a part of the time that objects take
-    ChangeSetRow.objects.bulk_create(
-        ChangeSetRow(
-            customer_id=customer,
-            change_set_id=change_set.pk,
-            user_id=o.user.pk,
-            before=sorted(o.before),
-            after=sorted(o.after),
-        )
-        for o in changed
+    customer = commit.customer.pk
+    insert_rows(
+        ChangeSetRow,
+        ("customer_id", "change_set_id", "user_id", "before", "after"),
+        ((customer, change_set.pk, o.user.pk, sorted(o.before), sorted(o.after)) for o in changed),
     )
     ended = [seats[o.user.pk][module] for o in changed for module in o.released]
-    for start in range(0, len(ended), BATCH):
-        Seat.objects.filter(pk__in=ended[start : start + BATCH]).update(
-            released_at=commit.at, released_in=change_set, leaves_at=None
-        )
-    Seat.objects.bulk_create(
+    if ended:
+        Seat.objects.filter(AnyOf("pk", ended)).update(released_at=commit.at, released_in=change_set, leaves_at=None)
+    insert_rows(
+        Seat,
+        ("customer_id", "user_id", "owner_id", "module_name", "assigned_at", "assigned_in_id"),
         (
-            Seat(
-                customer_id=customer,
-                user_id=o.user.pk,
-                owner_id=owners[owner_of(module)].pk,
-                module_name=module.partition(".")[2],
-                assigned_at=commit.at,
-                assigned_in_id=change_set.pk,
-            )
+            (customer, o.user.pk, owners[owner_of(m)].pk, m.partition(".")[2], commit.at, change_set.pk)
             for o in changed
-            for module in o.assigned
+            for m in o.assigned
         ),
-        batch_size=BATCH,
     )
     events = (
         Event(

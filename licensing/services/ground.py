@@ -6,28 +6,27 @@ Call it under the customer's lock (`customer_commit`), so that nothing moves bet
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
-from typing import Final, TypeVar
+from typing import Final, cast
 
 from django.db.models import Count, F
 from django.db.models.functions import Lower
 
 from catalog.models import Owner
+from customers.conditions import AnyOf
 from customers.errors import NotFound
 from customers.models import Customer, CustomerUser
 from licensing.bulk_plan import Judged
 from licensing.errors import NoSeatLeft
 from licensing.facts import Override as OverrideFact
 from licensing.facts import full_name
-from licensing.models import ModuleLicense, Override, Seat
+from licensing.models import ModuleLicense, Seat
 from licensing.seating import Inventory
-from licensing.selectors import is_in_force
+from licensing.selectors import is_in_force, overrides_of
 from licensing.services.inventory import Names, active_rows, inventory_of
 
-T = TypeVar("T")
 BATCH: Final = 1000
 HOLDERS_NAMED: Final = 5
 _LONGEST_CODE: Final = 64
@@ -83,14 +82,12 @@ class Ground:
         holders = list(unseen.values_list("user__code", flat=True)[:HOLDERS_NAMED])
         return NoSeatLeft(module, self.inventory.assignables[module].total, needed, holders)
 
-    def overrides(self, users: Iterable[int]) -> dict[int, tuple[OverrideFact, ...]]:
+    def overrides(self, users: Collection[int]) -> dict[int, tuple[OverrideFact, ...]]:
         """Returns the overrides in force of those of the users who have any."""
         found: dict[int, list[OverrideFact]] = defaultdict(list)
-        for ids in batched(users, BATCH):
-            rows = Override.objects.filter(customer=self.customer, user__in=ids).not_over(self.at)
-            for override in rows.select_related("feature").order_by("pk"):
-                if is_in_force(override, self.at):
-                    found[override.user_id].append(override.fact())
+        for override in overrides_of(self.customer, users, self.at):
+            if is_in_force(override, self.at):
+                found[cast(int, override.user_id)].append(override.fact())
         return {pk: tuple(overrides) for pk, overrides in found.items()}
 
 
@@ -102,29 +99,20 @@ def survey(*, customer: Customer, codes: Iterable[str], at: datetime) -> Ground:
     return Ground(customer, at, rows, inventory_of(rows), Names(customer, rows), users, seats)
 
 
-def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yields the items in lists of `size`, the last one shorter."""
-    each = iter(items)
-    while batch := list(islice(each, size)):
-        yield batch
-
-
 def _users(customer: Customer, codes: Iterable[str]) -> dict[str, CustomerUser]:
     wanted = {code.lower() for code in codes if len(code) <= _LONGEST_CODE and "\x00" not in code}
     found: dict[str, CustomerUser] = {}
     named = CustomerUser.objects.of(customer).alias(lowered=Lower("code"))
-    for batch in batched(sorted(wanted), BATCH):
-        for user in named.filter(lowered__in=batch).order_by():
-            user.customer = customer
-            found[user.code.lower()] = user
+    for user in named.filter(AnyOf("lowered", wanted)).order_by():
+        user.customer = customer
+        found[user.code.lower()] = user
     return found
 
 
 def _seats(users: Sequence[int], at: datetime) -> dict[int, dict[str, int]]:
     owners = dict(Owner.objects.values_list("pk", "code"))
     held: dict[int, dict[str, int]] = defaultdict(dict)
-    for batch in batched(users, BATCH):
-        rows = Seat.objects.held_at(at).filter(user__in=batch).order_by()
-        for pk, user, owner, module in rows.values_list("pk", "user_id", "owner_id", "module_name"):
-            held[user][full_name(owners[owner], module)] = pk
+    rows = Seat.objects.held_at(at).filter(AnyOf("user_id", users)).order_by()
+    for pk, user, owner, module in rows.values_list("pk", "user_id", "owner_id", "module_name"):
+        held[user][full_name(owners[owner], module)] = pk
     return held

@@ -7,6 +7,7 @@ clock. Queries grow with batches, never with users.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,8 @@ from typing import Any, cast
 
 from django.db.models import Q
 
+from customers.conditions import AnyOf
+from customers.inserting import insert_rows
 from customers.models import CustomerUser
 from licensing import facts as f
 from licensing.models import EntitlementSet, Holding, HoldingPeriod, Override, UserPeriod
@@ -25,6 +28,7 @@ from licensing.selectors import (
     holding_json,
     is_in_force,
     load_timeline,
+    overrides_of,
     seats_leaving,
     stop_of,
 )
@@ -52,7 +56,7 @@ def _rewrite_batch(commit: Commit, users: Sequence[CustomerUser]) -> None:
     ids = [user.pk for user in users]
     seats = seats_leaving(ids, commit.at)
     overrides: dict[int, list[Override]] = {}
-    for override in Override.objects.filter(user__in=ids).not_over(commit.at).select_related("feature"):
+    for override in overrides_of(commit.customer, ids, commit.at):
         overrides.setdefault(cast(int, override.user_id), []).append(override)
     spans = {user.pk: list(_user_spans(commit.at, user, seats[user.pk], overrides.get(user.pk, ()))) for user in users}
     # Users are many, combinations few: each is spelt once.
@@ -194,34 +198,33 @@ def _rewrite(commit: Commit, model: Any, subject: str, wanted: Mapping[int, Sequ
 
     An empty list ends the subject's current period.
     """
-    rows = model.objects.filter(**{f"{subject}__in": wanted}).filter(Q(ends_at=None) | Q(ends_at__gt=commit.at))
+    rows = model.objects.filter(AnyOf(subject, wanted)).filter(Q(ends_at=None) | Q(ends_at__gt=commit.at))
+    names = sorted({name for segments in wanted.values() for segment in segments for name in segment.fields})
     current: dict[int, Any] = {}
     later: list[int] = []
-    for row in rows.order_by():
-        if row.starts_at < commit.at:
-            current[getattr(row, subject)] = row
+    for key, whose, starts, ends, *values in rows.order_by().values_list("pk", subject, "starts_at", "ends_at", *names):
+        if starts < commit.at:
+            current[whose] = (key, ends, values)
         else:
-            later.append(row.pk)
-    new, moved = [], []
+            later.append(key)
+    new: list[tuple[int, Segment]] = []
+    moved: dict[datetime | None, list[int]] = defaultdict(list)
     for pk, segments in wanted.items():
-        row = current.get(pk)
         kept = 0
-        if row is not None:
-            same = bool(segments) and all(getattr(row, name) == value for name, value in segments[0].fields.items())
-            end = segments[0].ends if same else commit.at
-            kept = int(same)
-            if row.ends_at != end:
-                row.ends_at = end
-                moved.append(row)
-        new += [
-            model(customer_id=commit.customer.pk, **{subject: pk}, starts_at=s.starts, ends_at=s.ends, **s.fields)
-            for s in segments[kept:]
-        ]
-    commit.moves_clock |= bool(later) or any(row.starts_at > commit.at for row in new)
-    for start in range(0, len(later), BATCH):
-        model.objects.filter(pk__in=later[start : start + BATCH]).delete()
-    for end in {row.ends_at for row in moved}:
-        ids = [row.pk for row in moved if row.ends_at == end]
-        for start in range(0, len(ids), BATCH):
-            model.objects.filter(pk__in=ids[start : start + BATCH]).update(ends_at=end)
-    model.objects.bulk_create(new, batch_size=BATCH)
+        if pk in current:
+            key, ended, was = current[pk]
+            kept = int(bool(segments) and was == [segments[0].fields[name] for name in names])
+            end = segments[0].ends if kept else commit.at
+            if ended != end:
+                moved[end].append(key)
+        new += [(pk, s) for s in segments[kept:]]
+    commit.moves_clock |= bool(later) or any(segment.starts > commit.at for _, segment in new)
+    if later:
+        model.objects.filter(AnyOf("pk", later)).delete()
+    for end, keys in moved.items():
+        model.objects.filter(AnyOf("pk", keys)).update(ends_at=end)
+    insert_rows(
+        model,
+        ("customer_id", subject, "starts_at", "ends_at", *names),
+        ((commit.customer.pk, pk, s.starts, s.ends, *(s.fields[name] for name in names)) for pk, s in new),
+    )
