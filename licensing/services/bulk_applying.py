@@ -191,7 +191,7 @@ def _write(
         UserOutcome(users[row.user.lower()], row.before, row.after) for row in changes if row.before != row.after
     ]
     if outcomes and preview.change_set is not None:
-        write_rows(commit, preview.change_set, outcomes, worked.ground.seats)
+        write_rows(commit, preview.change_set, outcomes, worked.ground.seats, leaves=worked.ground.leaves)
     if any(row.creates for row in changes):
         named = CustomerUser.objects.filter(customer=commit.customer).alias(low=Lower("code"))
         user = named.filter(low=Lower(OuterRef("user_code"))).values("pk")[:1]

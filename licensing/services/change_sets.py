@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Max
 
@@ -15,7 +16,7 @@ from customers.models import CustomerUser
 from licensing.facts import owner_of
 from licensing.models import ChangeSet, ChangeSetRow, Seat
 from licensing.services.ledger import Commit
-from licensing.services.periods import BATCH, rewrite_users
+from licensing.services.periods import BATCH, Leaving, rewrite_users
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +77,27 @@ def write_rows(
     changed: Sequence[UserOutcome],
     seats: Mapping[int, Mapping[str, int]],
     *,
+    leaves: Mapping[int, Mapping[str, datetime]] | None = None,
     was_planned: bool = False,
 ) -> None:
     """Writes what changed to a change set: seats (`seats`: user → module → seat held), trail, periods, revision.
 
-    Queries grow with batches of users.
+    Where outcomes name all that users hold, `leaves` (user → module → when a scheduled package takes it) spares reading
+    it again. Queries grow with batches of users.
     """
     commit.changed()
     owners = {
         owner.code: owner for owner in Owner.objects.filter(code__in={owner_of(m) for o in changed for m in o.after})
     }
     for start in range(0, len(changed), BATCH):
-        batch = changed[start : start + BATCH]
-        _write_batch(commit, change_set, batch, seats, owners)
-        if not was_planned:
-            rewrite_users(commit, [outcome.user for outcome in batch])
+        _write_batch(commit, change_set, changed[start : start + BATCH], seats, owners)
+    if not was_planned:
+        held = None if leaves is None else {o.user.pk: _leaving(o, leaves.get(o.user.pk, {})) for o in changed}
+        rewrite_users(commit, [outcome.user for outcome in changed], held)
+
+
+def _leaving(outcome: UserOutcome, leaves: Mapping[str, datetime]) -> Leaving:
+    return {module: leaves.get(module) for module in outcome.after}
 
 
 def _write_batch(

@@ -43,6 +43,7 @@ class Ground:
     names: Names
     users: Mapping[str, CustomerUser]
     seats: Mapping[int, Mapping[str, int]] = field(default_factory=dict)  # user → module → seat
+    leaves: Mapping[int, Mapping[str, datetime]] = field(default_factory=dict)  # where a scheduled package takes one
 
     def user(self, code: str) -> CustomerUser:
         """Raises NotFound."""
@@ -95,8 +96,8 @@ def survey(*, customer: Customer, codes: Iterable[str], at: datetime) -> Ground:
     """Returns the ground for changes of the users of these codes; codes that nobody has are left out."""
     rows = active_rows(customer, at)
     users = _users(customer, codes)
-    seats = _seats([user.pk for user in users.values()], at)
-    return Ground(customer, at, rows, inventory_of(rows), Names(customer, rows), users, seats)
+    seats, leaves = _seats([user.pk for user in users.values()], at)
+    return Ground(customer, at, rows, inventory_of(rows), Names(customer, rows), users, seats, leaves)
 
 
 def _users(customer: Customer, codes: Iterable[str]) -> dict[str, CustomerUser]:
@@ -109,10 +110,14 @@ def _users(customer: Customer, codes: Iterable[str]) -> dict[str, CustomerUser]:
     return found
 
 
-def _seats(users: Sequence[int], at: datetime) -> dict[int, dict[str, int]]:
+def _seats(users: Sequence[int], at: datetime) -> tuple[dict[int, dict[str, int]], dict[int, dict[str, datetime]]]:
     owners = dict(Owner.objects.values_list("pk", "code"))
     held: dict[int, dict[str, int]] = defaultdict(dict)
+    leaves: dict[int, dict[str, datetime]] = defaultdict(dict)
     rows = Seat.objects.held_at(at).filter(AnyOf("user_id", users)).order_by()
-    for pk, user, owner, module in rows.values_list("pk", "user_id", "owner_id", "module_name"):
-        held[user][full_name(owners[owner], module)] = pk
-    return held
+    for pk, user, owner, module, leaves_at in rows.values_list("pk", "user_id", "owner_id", "module_name", "leaves_at"):
+        name = full_name(owners[owner], module)
+        held[user][name] = pk
+        if leaves_at is not None:
+            leaves[user][name] = leaves_at
+    return held, leaves

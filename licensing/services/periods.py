@@ -35,6 +35,7 @@ from licensing.selectors import (
 from licensing.services.ledger import Commit
 
 BATCH = 1000
+Leaving = Mapping[str, datetime | None]  # owner.module → when a scheduled package takes the seat, if one does
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +47,26 @@ class Segment:
     fields: Mapping[str, Any]
 
 
-def rewrite_users(commit: Commit, users: Sequence[CustomerUser]) -> None:
-    """Writes the periods of `users` anew from their seats and overrides, and what new holdings give."""
+def rewrite_users(commit: Commit, users: Sequence[CustomerUser], seats: Mapping[int, Leaving] | None = None) -> None:
+    """Writes the periods of `users` anew from their seats and overrides, and what new holdings give.
+
+    Who knows all `seats` that they hold now spares reading them.
+    """
+    overrides: dict[int, list[Override]] = defaultdict(list)
+    for override in overrides_of(commit.customer, [user.pk for user in users], commit.at):
+        overrides[cast(int, override.user_id)].append(override)
     for start in range(0, len(users), BATCH):
-        _rewrite_batch(commit, users[start : start + BATCH])
+        batch = users[start : start + BATCH]
+        held = seats_leaving([user.pk for user in batch], commit.at) if seats is None else seats
+        _rewrite_batch(commit, batch, held, overrides)
 
 
-def _rewrite_batch(commit: Commit, users: Sequence[CustomerUser]) -> None:
-    ids = [user.pk for user in users]
-    seats = seats_leaving(ids, commit.at)
-    overrides: dict[int, list[Override]] = {}
-    for override in overrides_of(commit.customer, ids, commit.at):
-        overrides.setdefault(cast(int, override.user_id), []).append(override)
+def _rewrite_batch(
+    commit: Commit,
+    users: Sequence[CustomerUser],
+    seats: Mapping[int, Leaving],
+    overrides: Mapping[int, Sequence[Override]],
+) -> None:
     spans = {user.pk: list(_user_spans(commit.at, user, seats[user.pk], overrides.get(user.pk, ()))) for user in users}
     # Users are many, combinations few: each is spelt once.
     contents = {content: content.as_json() for mine in spans.values() for _, _, content in mine}

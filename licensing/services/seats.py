@@ -66,7 +66,7 @@ def change_seats(
         changed = [outcome for outcome in outcomes if outcome.before != outcome.after]
         change_set = open_change_set(commit, reason) if changed else None
         if change_set is not None:
-            write_rows(commit, change_set, changed, ground.seats)
+            write_rows(commit, change_set, changed, ground.seats, leaves=ground.leaves)
     return SeatChange(tuple(outcomes), commit.head.number, change_set)
 
 
