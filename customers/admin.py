@@ -208,10 +208,10 @@ class ApiClientAdmin(ScopedAdmin, ModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: ApiClient | None = None) -> tuple[str, ...]:
         if obj is None:
-            return ("name", "customer", "scopes")
+            return ("name", "customer", "scopes", "calls_per_minute")
         if self.has_change_permission(request, obj):
-            return ("name", "customer", "scopes", "is_active")
-        return ("name", "customer", "scope_list", "is_active")
+            return ("name", "customer", "scopes", "calls_per_minute", "is_active")
+        return ("name", "customer", "scope_list", "calls_per_minute", "is_active")
 
     def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return autocomplete(self.admin_site)
@@ -221,10 +221,11 @@ class ApiClientAdmin(ScopedAdmin, ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: ApiClient, form: Any, change: bool) -> None:
         actor, now, scopes = actor_of(request), timezone.now(), form.cleaned_data["scopes"]
+        told: dict[str, Any] = {"name": obj.name, "scopes": scopes, "calls_per_minute": obj.calls_per_minute}
         if change:
-            keys.edit_client(actor=actor, client=obj, at=now, name=obj.name, scopes=scopes, is_active=obj.is_active)
+            keys.edit_client(actor=actor, client=obj, at=now, is_active=obj.is_active, **told)
         else:
-            _adopt(obj, keys.create_client(actor=actor, name=obj.name, scopes=scopes, customer=obj.customer, at=now))
+            _adopt(obj, keys.create_client(actor=actor, customer=obj.customer, at=now, **told))
 
     @admin.action(description="Issue a key (shown once)", permissions=["change"])
     def issue_key(self, request: HttpRequest, queryset: QuerySet[ApiClient]) -> HttpResponse | None:

@@ -52,4 +52,4 @@ class ApiClientForm(ModelForm):
 
     class Meta:
         model = ApiClient
-        fields = ("name", "customer", "scopes", "is_active")
+        fields = ("name", "customer", "scopes", "calls_per_minute", "is_active")

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -76,12 +77,22 @@ class ApiClient(models.Model):
         "customers.Customer", models.PROTECT, null=True, blank=True, related_name="api_clients"
     )
     is_active = models.BooleanField(default=True)
+    calls_per_minute = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How often it may call; empty: as the setting API_RATE says.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         ordering = ("name",)
         verbose_name = "API client"
-        constraints = (
+        constraints: ClassVar[Any] = (
+            models.CheckConstraint(
+                condition=models.Q(calls_per_minute=None) | models.Q(calls_per_minute__gte=1),
+                name="api_client_may_call",
+            ),
             models.UniqueConstraint(
                 Lower("name"), name="api_client_name_once", violation_error_message="A client has this name already."
             ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -12,6 +13,8 @@ from customers.actor import Actor
 from customers.api_keys import forget_client, make_token
 from customers.errors import Invalid, Refusal
 from customers.models import ApiClient, ApiKey, Customer
+
+_EDITABLE: Final = ("name", "scopes", "is_active", "calls_per_minute")
 
 
 class TwoLiveKeys(Refusal):
@@ -40,10 +43,18 @@ class ClientInactive(Refusal):
 
 @transaction.atomic
 def create_client(
-    *, actor: Actor, name: str, scopes: Sequence[str], at: datetime, customer: Customer | None = None
+    *,
+    actor: Actor,
+    name: str,
+    scopes: Sequence[str],
+    at: datetime,
+    customer: Customer | None = None,
+    calls_per_minute: int | None = None,
 ) -> ApiClient:
     """Returns a new API client, bound to `customer` if one is given. Raises ValidationError."""
-    client = ApiClient(name=name, scopes=sorted(set(scopes)), customer=customer, created_at=at)
+    client = ApiClient(
+        name=name, scopes=sorted(set(scopes)), customer=customer, calls_per_minute=calls_per_minute, created_at=at
+    )
     client.full_clean()
     client.save()
     _record(actor, client, "client.created", at, scopes=[None, client.scopes])
@@ -51,14 +62,15 @@ def create_client(
 
 
 @transaction.atomic
-def edit_client(
-    *, actor: Actor, client: ApiClient, at: datetime, name: str, scopes: Sequence[str], is_active: bool
-) -> ApiClient:
-    """Returns the client renamed, with other scopes, switched on or off. Its customer is for good. Raises
-    ValidationError.
+def edit_client(*, actor: Actor, client: ApiClient, at: datetime, **fields: Any) -> ApiClient:
+    """Returns the client with another `name`, `scopes`, `is_active` or `calls_per_minute`. Its customer is for good.
+
+    Raises ValidationError.
     """
     recorded = ApiClient.objects.select_for_update().get(pk=client.pk)
-    wanted = {"name": name, "scopes": sorted(set(scopes)), "is_active": is_active}
+    wanted = {field: fields[field] for field in _EDITABLE if field in fields}
+    if "scopes" in wanted:
+        wanted["scopes"] = sorted(set(wanted["scopes"]))
     changes = {field: [getattr(recorded, field), value] for field, value in wanted.items()}
     changes = {field: pair for field, pair in changes.items() if pair[0] != pair[1]}
     for field, value in wanted.items():
