@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-fast lint types format bench screenshots openapi lock clean runtime
+.PHONY: help setup demo test test-fast lint types format bench check-freshness screenshots openapi lock clean runtime
 
 # Python packages are fetched with the certificates of this machine.
 export UV_SYSTEM_CERTS := 1
@@ -40,6 +40,9 @@ format: setup ## Format the code and fix what can be fixed without thinking
 
 bench: setup ## Measure the entitlement read (USERS=100000)
 	@exec env USERS=$(USERS) $(PYTHON) -m scripts.bench
+
+check-freshness: setup ## Check that no read is stale while workers are killed (SECONDS=60)
+	@exec $(PYTHON) -m scripts.checking
 
 screenshots: setup ## Pictures of the demo's pages for README and docs (docs/images)
 	@exec $(PYTHON) -m scripts.screenshots

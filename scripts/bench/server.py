@@ -29,7 +29,7 @@ KEEP_ALIVE_MS = 60_000  # a connection waits for its turn while the other lines 
 @contextmanager
 def running(environment: Mapping[str, str]) -> Iterator[int]:
     """Yields the port of a server that answers; raises LoadError when it doesn't."""
-    port = _free_port()
+    port = free_port()
     command = [str(GRANIAN), "--interface", "wsgi", "--host", HOST, "--port", str(port), "--workers", str(WORKERS)]
     command += ["--blocking-threads", str(THREADS), "--http", "1", "--no-ws", "--log-level", "warning"]
     command += ["--http1-header-read-timeout", str(KEEP_ALIVE_MS)]
@@ -56,7 +56,7 @@ def memory_mb(pid: int) -> int | None:
     return None if peak is None else int(peak) // 1024
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         return int(listener.getsockname()[1])
