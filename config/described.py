@@ -71,6 +71,7 @@ CODES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "deletePartnerLicense": {"409": ("own_license_stays",)},
     "postOverrideList": {"409": ("override_refused",)},
     "deleteOverrideDetail": {"409": ("override_refused",)},
+    "postClientKeys": {"409": ("client_inactive", "two_live_keys")},
     "getCustomerUsage": {"409": _USAGE},
     "getUserUsage": {"409": _USAGE},
     "putCustomerUsage": {"409": _USAGE},

@@ -48,6 +48,10 @@ class Access:
             return True
         return customer_id is not None and scope in self.scopes_at.get(customer_id, _NOTHING)
 
+    def scopes_in(self, customer_id: int) -> frozenset[str]:
+        """Returns every scope that the caller holds at this customer."""
+        return self.scopes | self.scopes_at.get(customer_id, _NOTHING)
+
     def allows_somewhere(self, scope: str) -> bool:
         """Whether the caller holds `scope` everywhere or at any customer at all."""
         return scope in self.scopes or any(scope in scopes for scopes in self.scopes_at.values())

@@ -166,7 +166,7 @@ class MembershipAdmin(ScopedAdmin, ModelAdmin):
 
 class ApiKeyInline(ReadOnlyAdmin, TabularInline):
     model = ApiKey
-    view_scopes = ("clients:write", "audit:read")
+    view_scopes = ("clients:read", "audit:read")
     fields = ("prefix", "created_at", "expires_at", "revoked_at", "last_used_at")
     readonly_fields = fields
     extra = 0

@@ -26,9 +26,13 @@ SCOPES: Final = MappingProxyType(
         "webhooks:read": "Read who is told of changes, and what became of it",
         "webhooks:write": "Decide who is told of changes",
         "audit:read": "Read the audit trail",
+        "clients:read": "Read which API clients there are",
         "clients:write": "Manage API clients and their keys",
     }
 )
+
+# What nobody does by hand: whoever manages clients may lend it to them without holding it.
+OF_APPS: Final = frozenset({"usage:write"})
 
 _ALL_READ: Final = frozenset(
     {"catalog:read", "customers:read", "users:read", "licenses:read", "seats:read", "entitlements:read"}
@@ -46,9 +50,10 @@ STAFF_SCOPES: Final = MappingProxyType(
             | {"licenses:read", "entitlements:read"}
         ),
         "customer_success": _ALL_READ
-        | {"customers:write", "users:write", "packages:activate", "seats:write", "overrides:write", "clients:write"}
-        | {"usage:write", "members:read", "members:write", "webhooks:read", "webhooks:write"},
-        "auditor": _ALL_READ | {"audit:read", "members:read", "webhooks:read"},
+        | {"customers:write", "users:write", "packages:activate", "seats:write", "overrides:write"}
+        | {"clients:read", "clients:write", "usage:write", "members:read", "members:write"}
+        | {"webhooks:read", "webhooks:write"},
+        "auditor": _ALL_READ | {"audit:read", "members:read", "webhooks:read", "clients:read"},
     }
 )
 
@@ -56,7 +61,12 @@ MEMBER_SCOPES: Final = MappingProxyType(
     {
         "admin": _ALL_READ
         | {"packages:activate", "seats:write", "users:write", "audit:read", "members:read", "members:write"}
-        | {"webhooks:read", "webhooks:write"},
+        | {"webhooks:read", "webhooks:write", "clients:read", "clients:write"},
         "viewer": _ALL_READ | {"members:read"},
     }
 )
+
+
+def lendable(held: frozenset[str]) -> frozenset[str]:
+    """Returns what somebody who holds these scopes at a customer may give a client there: no more than they have."""
+    return (held | OF_APPS) & SCOPES.keys() if "clients:write" in held else frozenset()

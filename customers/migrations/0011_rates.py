@@ -1,6 +1,7 @@
-"""How often an API client may call, where that is another rate than everybody's."""
+"""How often an API client may call; and what it is called is told apart at its customer, not among all."""
 
 import django.core.validators
+import django.db.models.functions.text
 from django.db import migrations, models
 
 
@@ -16,6 +17,25 @@ class Migration(migrations.Migration):
                 help_text="How often it may call; empty: as the setting API_RATE says.",
                 null=True,
                 validators=[django.core.validators.MinValueValidator(1)],
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="apiclient",
+            constraint=models.UniqueConstraint(
+                django.db.models.functions.text.Lower("name"),
+                models.F("customer"),
+                name="api_client_name_once_per_customer",
+                violation_error_message="A client has this name already.",
+            ),
+        ),
+        migrations.RemoveConstraint(model_name="apiclient", name="api_client_name_once"),
+        migrations.AddConstraint(
+            model_name="apiclient",
+            constraint=models.UniqueConstraint(
+                django.db.models.functions.text.Lower("name"),
+                condition=models.Q(("customer", None)),
+                name="api_client_name_once",
+                violation_error_message="A client has this name already.",
             ),
         ),
         migrations.AddConstraint(

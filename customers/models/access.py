@@ -94,7 +94,16 @@ class ApiClient(models.Model):
                 name="api_client_may_call",
             ),
             models.UniqueConstraint(
-                Lower("name"), name="api_client_name_once", violation_error_message="A client has this name already."
+                Lower("name"),
+                "customer",
+                name="api_client_name_once_per_customer",
+                violation_error_message="A client has this name already.",
+            ),
+            models.UniqueConstraint(
+                Lower("name"),
+                condition=models.Q(customer=None),
+                name="api_client_name_once",
+                violation_error_message="A client has this name already.",
             ),
         )
 

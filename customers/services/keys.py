@@ -13,6 +13,7 @@ from customers.actor import Actor
 from customers.api_keys import forget_client, make_token
 from customers.errors import Invalid, Refusal
 from customers.models import ApiClient, ApiKey, Customer
+from customers.scopes import lendable
 
 _EDITABLE: Final = ("name", "scopes", "is_active", "calls_per_minute")
 
@@ -39,6 +40,14 @@ class ClientInactive(Refusal):
             blocking={"kind": "api_client", "code": client.name},
             next_action="Switch the client on first.",
         )
+
+
+def refuse_unlendable(scopes: Sequence[str], held: frozenset[str]) -> None:
+    """Raises Invalid where somebody who holds the scopes `held` may not give all of these to a client (A-8)."""
+    beyond = sorted(set(scopes) - lendable(held))
+    if beyond:
+        message = f"Not yours to give: {', '.join(beyond)}."
+        raise Invalid("The client can't have these scopes.", [{"field": "scopes", "message": message}])
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from django_filters.rest_framework import CharFilter, ChoiceFilter, IsoDateTimeF
 from catalog.models import Feature, Offer
 from customers.api.filters import YesNoFilter
 from customers.errors import Invalid
-from customers.models import CustomerUser, WebhookDelivery
+from customers.models import ApiClient, CustomerUser, WebhookDelivery
 from licensing.facts import Mode
 from licensing.models import (
     ChangePreviewRow,
@@ -185,6 +185,14 @@ class PreviewRowFilter(FilterSet):
 
     class Meta:
         model = ChangePreviewRow
+        fields: tuple[str, ...] = ()
+
+
+class ClientFilter(FilterSet):
+    search = CharFilter(field_name="name", lookup_expr="icontains", label="Part of the name.")
+
+    class Meta:
+        model = ApiClient
         fields: tuple[str, ...] = ()
 
 

@@ -34,7 +34,7 @@ _READ_WITH: Final[Mapping[str, str]] = MappingProxyType(
     | dict.fromkeys(("customer", "subscription", "override", "migration"), "customers:read")
     | {"user": "users:read", "seat_request": "seats:read"}
     | dict.fromkeys(("package", "license", "owner_key", "owner_plan"), "licenses:read")
-    | {"seats": "seats:read", "api_client": "clients:write"}
+    | {"seats": "seats:read", "api_client": "clients:read"}
     | dict.fromkeys(("account", "membership"), "customers:write")
     | {"invitation": "members:read", "webhook": "webhooks:read"}
 )

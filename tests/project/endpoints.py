@@ -34,6 +34,7 @@ WORLD: Final = {
     "invitation": "4714",
     "seat-requests": "1",  # its number, once the world is there
     "reservation": "00000000-0000-4000-8000-000000000000",  # of nobody
+    "client": "4717",
     "webhook": "4715",
     "delivery": "4716",
     "token": "a-preview-of-nothing-that-anybody-knows",

@@ -186,6 +186,19 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
             "POST customers/{customer}/webhooks/{webhook}/deliveries/{delivery}/again/",
         )
     },
+    # Nobody has the client either; what would be a new one has no name.
+    "GET customers/{customer}/clients/": row(**_WEBHOOKS),
+    "POST customers/{customer}/clients/": row(**_WEBHOOKS_KEPT, **dict.fromkeys((*_TRUSTED, "admin"), 400)),
+    "GET customers/{customer}/clients/{client}/": row(**_WEBHOOKS | dict.fromkeys(_WEBHOOK_READERS, 404)),
+    "GET customers/{customer}/clients/{client}/keys/": row(**_WEBHOOKS | dict.fromkeys(_WEBHOOK_READERS, 404)),
+    **{
+        f"{route}": row(**_WEBHOOKS_KEPT, **dict.fromkeys((*_TRUSTED, "admin"), 404))
+        for route in (
+            "PATCH customers/{customer}/clients/{client}/",
+            "POST customers/{customer}/clients/{client}/keys/",
+            "DELETE customers/{customer}/clients/{client}/keys/{number}/",
+        )
+    },
     # These name no customer: they are for callers who are bound to one, and for whoever is somebody's user.
     "GET superoffice/api/v1/License": row(**_UNBOUND),
     "GET superoffice/api/v1/License/User/{associate_id}": row(**_UNBOUND, **_OF_A_CUSTOMER),
