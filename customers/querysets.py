@@ -115,6 +115,12 @@ class DeliveryQuerySet(WebhookDeliveryRows):
         """Neither delivered nor given up."""
         return self.filter(delivered_at=None, given_up_at=None)
 
+    def by_state(self, state: str) -> DeliveryQuerySet:
+        """Those that are `waiting`, `delivered` or `given_up`."""
+        if state == "waiting":
+            return self.open()
+        return self.exclude(delivered_at=None) if state == "delivered" else self.exclude(given_up_at=None)
+
     def due(self, now: datetime) -> DeliveryQuerySet:
         """What may be tried at `now`: of each endpoint and customer the earliest that is open (J-3)."""
         free = Q(leased_until=None) | Q(leased_until__lte=now)

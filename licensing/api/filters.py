@@ -13,6 +13,7 @@ from catalog.models import Feature, Offer
 from customers.api.filters import YesNoFilter
 from customers.errors import Invalid
 from customers.models import ApiClient, CustomerUser, WebhookDelivery
+from customers.querysets import DeliveryQuerySet
 from licensing.facts import Mode
 from licensing.models import (
     ChangePreviewRow,
@@ -206,7 +207,5 @@ class DeliveryFilter(FilterSet):
         model = WebhookDelivery
         fields: tuple[str, ...] = ()
 
-    def by_state(self, rows: QuerySet[WebhookDelivery], name: str, state: str) -> QuerySet[WebhookDelivery]:
-        if state == "waiting":
-            return rows.filter(delivered_at=None, given_up_at=None)
-        return rows.filter(**{f"{'delivered' if state == 'delivered' else 'given_up'}_at__isnull": False})
+    def by_state(self, rows: DeliveryQuerySet, name: str, state: str) -> DeliveryQuerySet:
+        return rows.by_state(state)

@@ -1,7 +1,7 @@
 from django.urls import path
 
 import customers.api.base  # noqa: F401 - it registers the converter <code:…>
-from licensing.portal import bulk_urls
+from licensing.portal import bulk_urls, integration_urls
 from licensing.portal.contract import SubscriptionChange, SubscriptionPage
 from licensing.portal.explain import ExplainPage
 from licensing.portal.holders import HoldersPage
@@ -50,6 +50,7 @@ urlpatterns = [
     path("<code:customer>/people/second-step/", SecondStep.as_view(), name="second_step"),
     path("<code:customer>/people/<int:member>/", MemberPage.as_view(), name="member"),
     path("<code:customer>/people/<int:member>/remove/", RemoveMember.as_view(), name="member_remove"),
+    *integration_urls.urlpatterns,
     path("<code:customer>/users/", Users.as_view(), name="users"),
     path("<code:customer>/seats/hint/", Hint.as_view(), name="hint"),
     path("<code:customer>/seats/<code:module>/", SeatsOf.as_view(), name="seats_of"),

@@ -81,6 +81,12 @@ def changed_users(customer: Customer, since: datetime, until: datetime) -> list[
     return list(now.order_by().values_list("user", flat=True).distinct()[: MOST_USERS + 1])
 
 
+def reached_by(customer: Customer, after: int) -> int:
+    """Returns of how many users a replay after the revision `after` would tell: MOST_USERS and one at most."""
+    first = RevisionEntry.objects.filter(customer=customer, number__gt=after).order_by("number").first()
+    return 0 if first is None else len(changed_users(customer, first.at, timezone.now()))
+
+
 @transaction.atomic
 def replay(*, endpoint: WebhookEndpoint, customer: Customer, after: int, at: datetime | None = None) -> WebhookDelivery:
     """Writes one event, for this endpoint alone, with the present state of whoever changed after the revision `after`.
