@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from customers import audit
 from customers.actor import Actor
@@ -58,6 +58,7 @@ def create_webhook(
     """Returns the new endpoint and its secret, which is shown this once. Raises Invalid, TooManyWebhooks."""
     endpoint = WebhookEndpoint(customer=customer, url=url, description=description, types=list(types), created_at=at)
     _check(endpoint, allowed)
+    _lock(customer)
     if WebhookEndpoint.objects.filter(customer=customer).count() >= MOST_ENDPOINTS:
         raise TooManyWebhooks
     endpoint.save()
@@ -145,6 +146,15 @@ def send_again(*, actor: Actor, delivery: WebhookDelivery, at: datetime) -> Webh
     again = deliver_to(delivery.event, [delivery.endpoint], at)[0]
     _record(actor, delivery.endpoint, "webhook.sent_again", at, event=delivery.event_id)
     return again
+
+
+def _lock(customer: Customer | None) -> None:
+    """Has endpoints of one customer, or of all, counted by one transaction after the other."""
+    if customer is not None:
+        Customer.objects.select_for_update().get(pk=customer.pk)
+    elif connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('global webhooks'))")
 
 
 def _check(endpoint: WebhookEndpoint, allowed: PostingLimits) -> None:

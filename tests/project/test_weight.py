@@ -62,6 +62,10 @@ def root_client(db: Any, root: Account) -> Client:
         "/account/sessions/",
         "/portal/fjordlys/people/",
         "/portal/fjordlys/people/invitations/",
+        "/portal/fjordlys/clients/",
+        "/portal/fjordlys/clients/new/",
+        "/portal/fjordlys/webhooks/",
+        "/portal/fjordlys/webhooks/new/",
         "/styleguide/",
         "/admin/",
         "/admin/catalog/plan/",
@@ -93,7 +97,7 @@ def test_pages_load_every_style_and_script_there_is(root_client: Client) -> None
     ours = {str(path.relative_to(static)) for path in static.glob("*/*") if path.suffix in {".css", ".js"}}
     pages = ["/portal/fjordlys/", "/portal/fjordlys/subscription/", "/portal/fjordlys/users/", "/plans/"]
     pages += ["/catalog/matrix/", "/styleguide/", "/portal/fjordlys/explain/", "/portal/fjordlys/licenses/"]
-    pages += ["/portal/fjordlys/usage/"]
+    pages += ["/portal/fjordlys/usage/", "/portal/fjordlys/clients/"]
     pages += ["/portal/fjordlys/users/ola/"]
     pages += ["/portal/fjordlys/bulk/"]
     pages += ["/catalog/compatibility/", "/catalog/files/", "/audit/", "/admin/catalog/feature/add/"]
