@@ -15,7 +15,7 @@ from customers.api import throttling
 from customers.api.throttling import PerCallerThrottle
 from customers.models import ApiClient, AuditEvent
 from customers.services import keys
-from tests.factories.customers import NOON, api_with
+from tests.factories.customers import NOON, api_with, api_with_key, key_for
 
 pytestmark = pytest.mark.django_db
 LIST = "/api/v1/customers/"
@@ -61,6 +61,13 @@ def test_a_clients_own_rate_goes_before_everybodys(clock: Clock, settings: Any) 
     assert usual.get(LIST)["RateLimit-Policy"] == '"calls";q=2;w=60'
     keys.edit_client(actor=SYSTEM, client=client, at=NOON, calls_per_minute=None)
     assert own.get(LIST)["RateLimit"] == '"calls";r=0;t=60'
+
+
+def test_two_keys_of_a_client_share_what_it_may(clock: Clock) -> None:
+    http, client = limited(9)
+    other = api_with_key(key_for(client))
+    http.get(LIST)
+    assert other.get(LIST)["RateLimit"] == '"calls";r=7;t=60'
 
 
 def test_where_there_is_no_limit_nothing_is_said(clock: Clock, settings: Any) -> None:

@@ -1,17 +1,19 @@
-"""The checker of freshness: that it finds what is stale, and that nothing is (rule H-10)."""
+"""The checker of freshness: that it finds what is stale, and that nothing is (rule H-13)."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
-from typing import Any
+from random import Random
 
+import psycopg
 import pytest
 from django.db import connection
 
 from scripts.bench.databases import Databases
 from scripts.checking.__main__ import WORKERS, build, run, settings_for, summary
-from scripts.checking.calling import Tally, Town
+from scripts.checking.calling import Caller, Tally, Town
 from scripts.checking.history import NEVER, History
 from scripts.checking.workers import Worker
 
@@ -57,8 +59,8 @@ def test_a_colleagues_commit_counts_in_the_revision(history: History) -> None:
 
 
 # ── The real thing, short ───────────────────────────────────────────────────
-@pytest.fixture
-def town(transactional_db: Any) -> Iterator[tuple[Town, dict[str, str]]]:
+@pytest.fixture(scope="module")
+def town() -> Iterator[tuple[Town, dict[str, str]]]:
     if connection.vendor != "postgresql":
         pytest.skip("workers share a database, so it isn't in one's memory")
     told = connection.settings_dict
@@ -88,3 +90,30 @@ def test_no_read_is_stale_while_workers_are_killed_and_a_cache_is_found_out(
     stale, _ = checked("tests.project.stale:application", 4)
     assert stale.counts["faults"] > 0
     assert any("had been acknowledged" in fault for fault in stale.faults)
+
+
+def test_a_revoked_key_opens_nothing_on_any_worker_within_a_second(town: tuple[Town, dict[str, str]]) -> None:
+    """By another process, as an admin at the other worker would: none of these is told of it."""
+    found, settings = town
+    workers = [Worker(settings, "config.wsgi:application") for _ in range(WORKERS)]
+    path = "/api/v1/customers/fjordlys/users/user-1/entitlements/"
+    callers = [Caller([worker.port], found.key, Random(1)) for worker in workers]  # noqa: S311 - there is no choice
+
+    def asked() -> list[int]:
+        return [caller.call("GET", path)[0] for caller in callers]
+
+    try:
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.wait()
+        assert asked() == [200, 200]
+        with psycopg.connect(settings["DATABASE_URL"], autocommit=True) as database:
+            database.execute("UPDATE customers_apikey SET revoked_at = now()")
+        time.sleep(1.0)
+        assert asked() == [401, 401]
+    finally:
+        for caller in callers:
+            caller.close()
+        for worker in workers:
+            worker.kill()

@@ -20,6 +20,7 @@ from customers.scopes import SCOPES
 from customers.services import accounts, keys, members
 from licensing.services.demo import make_demo_customers, map_ten_plans
 from licensing.services.demo_changes import make_demo_changes
+from licensing.services.demo_integrations import make_demo_integrations
 from licensing.services.demo_migrations import make_demo_migrations
 from licensing.services.demo_requests import make_demo_requests
 from licensing.services.demo_usage import make_demo_usage
@@ -59,6 +60,7 @@ class Command(BaseCommand):
         make_demo_requests(answerer=_actor("customer_success"), at=timezone.now())
         make_demo_migrations(proposer=_actor("product_manager"), runner=_actor("customer_success"), at=timezone.now())
         make_demo_usage(publisher=_actor("publisher"), runner=_actor("customer_success"), at=timezone.now())
+        make_demo_integrations(admin=_actor("customer_admin"), at=timezone.now())
         make_demo_changes(admin=_actor("customer_admin"), at=timezone.now())
         make_demo_drafts(editor=_actor("product_manager"), approver=_actor("publisher"), at=timezone.now())
         path.parent.mkdir(exist_ok=True)
