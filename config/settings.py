@@ -321,6 +321,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "PackageStateEnum": "licensing.models.Package.State",
+        "LicenseTypeEnum": "licensing.models.ModuleLicense.Type",
+        "LicenseTypeNameEnum": "licensing.api.superoffice_serializers.TYPES",
         "MemberRoleEnum": "customers.models.Membership.Role",
         "UsageStateEnum": "licensing.usage.UsageState",
         "ChangePreviewStateEnum": "licensing.models.ChangePreview.State",

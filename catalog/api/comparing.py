@@ -74,6 +74,7 @@ Chosen = dict[str, Head]  # by reference, in the order of the answer
 
 
 class Comparison(APIView):
+    finds_by_parameter = True  # what `plans` names may not be there
     required_scopes: ClassVar[dict[str, str]] = {"GET": "catalog:read"}
 
     @extend_schema(parameters=_PARAMETERS, responses=ComparisonSerializer)

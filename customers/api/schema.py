@@ -37,9 +37,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
     next_action = serializers.CharField(help_text="What would help.")
     instance = serializers.CharField(help_text="The path that was called.")
     faults = serializers.ListField(
-        child=serializers.DictField(child=serializers.CharField()),
+        child=serializers.DictField(),
         required=False,
-        help_text="Of invalid input: each fault with `field` and `message`.",
+        help_text="Of invalid input: each fault with `message`, and the `field` or, of a file, the `line` it is about.",
     )
 
 
@@ -86,7 +86,7 @@ class ScopedSchema(AutoSchema):
         return [
             "400",
             *(["401", "403"] if getattr(self.view, "required_scopes", None) else []),
-            *(["404"] if "{" in self.path else []),
+            *(["404"] if "{" in self.path or getattr(self.view, "finds_by_parameter", False) else []),
             *(["409"] if writes else []),
             "429",
         ]

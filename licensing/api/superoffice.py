@@ -34,7 +34,6 @@ from customers.models import Customer, CustomerUser
 from licensing.api.superoffice_serializers import (
     ExtendedLicenseInfoSerializer,
     LicenseOwnerSerializer,
-    ModuleLicenseSerializer,
     PrincipalSerializer,
 )
 from licensing.errors import CustomerUnclear, MissingPrerequisite, NoAssociate, SeatRefusal
@@ -49,6 +48,8 @@ from licensing.services.seats import active_rows, inventory_of
 NO_DATE: Final = "0001-01-01T00:00:00"  # how these apps spell a date that isn't there
 _READ: Final[dict[str, str]] = {"GET": "licenses:read"}
 _LARGEST_ID: Final = 2**63 - 1
+# The list of all rows is what names the component.
+_A_ROW_OR_NULL: Final = {"allOf": [{"$ref": "#/components/schemas/ModuleLicense"}], "nullable": True}
 
 
 class _NameConverter:
@@ -99,7 +100,7 @@ class LicenseOfAllOwners(_View):
 
 
 class LicenseOfModule(_View):
-    @extend_schema(responses=ModuleLicenseSerializer)
+    @extend_schema(responses={200: _A_ROW_OR_NULL})
     def get(self, request: Request, owner: str, module: str) -> HttpResponse | Response:
         """One row of the owner's package, whatever a user holds; `null` where there is none."""
         refuse_unknown(request, [])

@@ -21,12 +21,15 @@ def _date() -> serializers.CharField:
 _number, _yes = serializers.IntegerField, serializers.BooleanField
 
 
+TYPES = [(name, name) for name in ("SiteLicense", "SatelliteLicense", "UserLicense")]
+
+
 class ModuleLicenseSerializer(serializers.Serializer[Any]):
     AllowedUserType = _text()
     ExtraFlags = _number()
     ExtraInfo = _text()
     IsHidden = _yes()
-    LicenseType = serializers.ChoiceField(["SiteLicense", "SatelliteLicense", "UserLicense"])
+    LicenseType = serializers.ChoiceField(TYPES)
     ModuleDescription = _text()
     ModuleName = _text()
     ModuleTooltip = _text()
@@ -113,7 +116,7 @@ class PrincipalLicenseSerializer(serializers.Serializer[Any]):
     Name = _text()
     Description = _text()
     Version = _text()
-    LicenseType = serializers.ChoiceField(["SiteLicense", "SatelliteLicense", "UserLicense"])
+    LicenseType = serializers.ChoiceField(TYPES)
     ExtraFlags = _number()
     ExtraInfo = _text()
     SortOrder = _number()
