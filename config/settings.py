@@ -63,6 +63,8 @@ OUTBOX_HANDLERS = {
 }
 # Seconds in which a receiver of events has to answer; whether it may be in a private network, and without TLS.
 WEBHOOK_TIMEOUT = env.float("WEBHOOK_TIMEOUT", 15.0)
+# By how many threads events are posted (on PostgreSQL).
+WEBHOOK_THREADS = 1 if TESTING else env.int("WEBHOOK_THREADS", 4)
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", DEMO)
 # How many entitlement sets (immutable, about 10 kB each) one worker keeps in memory.
 SET_MEMORY_ENTRIES = env.int("SET_MEMORY_ENTRIES", 4096)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Lower
+from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Lower
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -124,8 +124,16 @@ class DeliveryQuerySet(WebhookDeliveryRows):
     def due(self, now: datetime) -> DeliveryQuerySet:
         """What may be tried at `now`: of each endpoint and customer the earliest that is open (J-3)."""
         free = Q(leased_until=None) | Q(leased_until__lte=now)
-        earlier = type(self)(self.model).open().filter(endpoint=OuterRef("endpoint"), pk__lt=OuterRef("pk"))
-        rows = self.open().filter(free, next_attempt_at__lte=now, endpoint__is_active=True)
-        of_customer = Q(~Exists(earlier.filter(customer=OuterRef("customer"))), customer__isnull=False)
-        of_nobody = Q(~Exists(earlier.filter(customer=None)), customer=None)
-        return rows.filter(of_customer | of_nobody)
+        of_each = type(self)(self.model).open().order_by().values("endpoint", "customer")
+        return self.filter(
+            free,
+            pk__in=of_each.annotate(first=Min("pk")).values("first"),
+            next_attempt_at__lte=now,
+            endpoint__is_active=True,
+        )
+
+    def with_room(self, now: datetime, *, at_once: int) -> DeliveryQuerySet:
+        """Those whose endpoint gets fewer than so many at this moment."""
+        leased = type(self)(self.model).open().filter(endpoint=OuterRef("endpoint"), leased_until__gt=now)
+        busy = leased.order_by().values("endpoint").annotate(count=Count("pk")).values("count")
+        return self.alias(busy=Coalesce(Subquery(busy), 0)).filter(busy__lt=at_once)
