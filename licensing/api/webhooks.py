@@ -15,8 +15,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from customers.access import not_allowed
 from customers.api.base import CustomerMixin
 from customers.api.params import refuse_unknown, whole_number
+from customers.api.permissions import scope_for
 from customers.delivering import limits
 from customers.errors import NotFound
 from customers.events import TYPES
@@ -95,16 +97,16 @@ class WebhookList(CustomerMixin, GenericAPIView[WebhookEndpoint]):
     ordering = ("pk",)
 
     @extend_schema(responses=WebhookSerializer(many=True))
-    def get(self, request: Request, customer: str) -> Response:
+    def get(self, request: Request, customer: str = "") -> Response:
         """The addresses that the customer's events are posted to."""
-        rows = _of(self.customer)
+        rows = _of(_whose(self))
         page: Any = self.paginate_queryset(self.filter_queryset(rows)) or []
         return self.get_paginated_response(WebhookSerializer(page, many=True).data)
 
     @extend_schema(request=NewWebhookSerializer, responses={201: MadeWebhookSerializer})
-    def post(self, request: Request, customer: str) -> Response:
+    def post(self, request: Request, customer: str = "") -> Response:
         """Adds an address; the answer has its secret, this once."""
-        found = self.customer
+        found = _whose(self)
         refuse_unknown(request, [])
         made, secret = webhooks.create_webhook(
             actor=self.access.actor,
@@ -118,8 +120,8 @@ class WebhookList(CustomerMixin, GenericAPIView[WebhookEndpoint]):
 
 class _OfWebhook(CustomerMixin, APIView):
     def endpoint(self, number: int) -> WebhookEndpoint:
-        """Returns the customer's webhook. Raises NotFound."""
-        found: WebhookEndpoint | None = _of(self.customer).filter(pk=number).first()
+        """Returns the customer's webhook; below no customer, one for all of them. Raises NotFound."""
+        found: WebhookEndpoint | None = _of(_whose(self)).filter(pk=number).first()
         if found is None:
             raise NotFound("webhook", str(number))
         return found
@@ -129,13 +131,13 @@ class WebhookDetail(_OfWebhook):
     required_scopes: ClassVar[dict[str, str]] = {"GET": READ, "PATCH": WRITE, "DELETE": WRITE}
 
     @extend_schema(responses=WebhookSerializer)
-    def get(self, request: Request, customer: str, webhook: int) -> Response:
+    def get(self, request: Request, webhook: int, customer: str = "") -> Response:
         """One address, and whether it answers."""
         refuse_unknown(request, [])
         return Response(WebhookSerializer(self.endpoint(webhook)).data)
 
     @extend_schema(request=WebhookEditSerializer, responses=WebhookSerializer)
-    def patch(self, request: Request, customer: str, webhook: int) -> Response:
+    def patch(self, request: Request, webhook: int, customer: str = "") -> Response:
         """Changes it, or switches it on or off."""
         found, actor, at = self.endpoint(webhook), self.access.actor, timezone.now()
         refuse_unknown(request, [])
@@ -147,7 +149,7 @@ class WebhookDetail(_OfWebhook):
         return Response(WebhookSerializer(found).data)
 
     @extend_schema(request=None, responses=WebhookSerializer)
-    def delete(self, request: Request, customer: str, webhook: int) -> Response:
+    def delete(self, request: Request, webhook: int, customer: str = "") -> Response:
         """Removes it with its secrets and the record of its deliveries. Answers what it was."""
         found = self.endpoint(webhook)
         refuse_unknown(request, [])
@@ -160,7 +162,7 @@ class WebhookSecrets(_OfWebhook):
     required_scopes: ClassVar[dict[str, str]] = {"POST": WRITE, "DELETE": WRITE}
 
     @extend_schema(request=None, responses={201: SecretSerializer})
-    def post(self, request: Request, customer: str, webhook: int) -> Response:
+    def post(self, request: Request, webhook: int, customer: str = "") -> Response:
         """Adds a second secret; both sign until the older one is retired."""
         found = self.endpoint(webhook)
         refuse_unknown(request, [])
@@ -168,7 +170,7 @@ class WebhookSecrets(_OfWebhook):
         return Response({"secret": secret}, status=201)
 
     @extend_schema(request=None, responses=WebhookSerializer)
-    def delete(self, request: Request, customer: str, webhook: int) -> Response:
+    def delete(self, request: Request, webhook: int, customer: str = "") -> Response:
         """Retires the older of two secrets; a single one stays."""
         found = self.endpoint(webhook)
         refuse_unknown(request, [])
@@ -180,7 +182,7 @@ class WebhookTest(_OfWebhook):
     required_scopes: ClassVar[dict[str, str]] = {"POST": WRITE}
 
     @extend_schema(request=None, responses={202: DeliverySerializer})
-    def post(self, request: Request, customer: str, webhook: int) -> Response:
+    def post(self, request: Request, webhook: int, customer: str = "") -> Response:
         """Sends a test, whatever types the address asked for; what came of it is among the deliveries."""
         found = self.endpoint(webhook)
         refuse_unknown(request, [])
@@ -208,7 +210,7 @@ class WebhookDeliveries(_OfWebhook, GenericAPIView[WebhookDelivery]):
     ordering = ("-pk",)
 
     @extend_schema(responses=DeliverySerializer(many=True))
-    def get(self, request: Request, customer: str, webhook: int) -> Response:
+    def get(self, request: Request, webhook: int, customer: str = "") -> Response:
         """What became of each event of the last 30 days, the newest first."""
         rows = WebhookDelivery.objects.filter(endpoint=self.endpoint(webhook)).select_related("event")
         page: Any = self.paginate_queryset(self.filter_queryset(rows)) or []
@@ -219,7 +221,7 @@ class WebhookAgain(_OfWebhook):
     required_scopes: ClassVar[dict[str, str]] = {"POST": WRITE}
 
     @extend_schema(request=None, responses={202: DeliverySerializer})
-    def post(self, request: Request, customer: str, webhook: int, delivery: int) -> Response:
+    def post(self, request: Request, webhook: int, delivery: int, customer: str = "") -> Response:
         """Sends an event again, under the same webhook-id."""
         found = self.endpoint(webhook)
         refuse_unknown(request, [])
@@ -230,5 +232,39 @@ class WebhookAgain(_OfWebhook):
         return Response(DeliverySerializer(again).data, status=202)
 
 
-def _of(customer: Customer) -> Any:
+class AllWebhookList(WebhookList):
+    """The addresses that events of all customers are posted to, and what concerns none of them."""
+
+
+class AllWebhookDetail(WebhookDetail):
+    pass
+
+
+class AllWebhookSecrets(WebhookSecrets):
+    pass
+
+
+class AllWebhookTest(WebhookTest):
+    pass
+
+
+class AllWebhookDeliveries(WebhookDeliveries):
+    pass
+
+
+class AllWebhookAgain(WebhookAgain):
+    pass
+
+
+def _whose(view: Any) -> Customer | None:
+    """Returns the customer of the path; None where it names none, which is for callers of all customers alone."""
+    if "customer" in view.kwargs:
+        found: Customer = view.customer
+        return found
+    if not view.access.allows(scope_for(view, view.request.method)):
+        raise not_allowed()
+    return None
+
+
+def _of(customer: Customer | None) -> Any:
     return WebhookEndpoint.objects.filter(customer=customer).prefetch_related("secrets")

@@ -39,7 +39,7 @@ def bench(options: Options) -> int:
         databases = Databases(url)
         try:
             sites = prepare(databases, options)
-            rounds, memory = measure(sites, options)
+            rounds, apps, memory = measure(sites, options)
             impacts = measure_impact(sites)
             pages = measure_pages(databases, options)
             activation = measure_activation(databases, options)
@@ -51,14 +51,28 @@ def bench(options: Options) -> int:
                     databases.drop(name)
     client_mb = max(site.contents.client_mb for site in sites.values())
     large = sites["large"]
-    run = Run(rounds, large.statements, client_mb, pages, impacts, files, activation, change, large.verify_ms)
+    run = Run(
+        rounds,
+        large.statements,
+        client_mb,
+        pages,
+        impacts,
+        files,
+        activation,
+        change,
+        large.verify_ms,
+        apps.check_to_read,
+        apps.busy_to_calm,
+        max(memory.values()),
+    )
     figures = [figures_of(line, rounds, sites[line.crowd].statements) for line in LINES]
     verdicts = [goal.judged(run) for goal in GOALS]
-    report = reporting.document(options, sites, figures, verdicts, memory, run)
+    report = reporting.document(options, sites, figures, verdicts, memory, run, apps)
     reporting.write(report, options)
     parts = (
         reporting.table(figures, sites),
         reporting.notes(report),
+        reporting.apps(apps),
         reporting.lists(pages),
         reporting.impact(impacts),
         reporting.files(files),

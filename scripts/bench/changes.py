@@ -32,6 +32,8 @@ class Change:
     apply_statements: int
     memory_mb: int
     memory_before_mb: int
+    snapshot_ms: float = 0.0
+    snapshot_kb: float = 0.0
 
     @property
     def statements_per_batch(self) -> float:

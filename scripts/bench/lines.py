@@ -122,6 +122,9 @@ class Run:
     activation: Activation
     change: Change
     verify_ms: float = 0.0  # a package of 60 rows
+    check_to_read: float = 0.0  # how many reads a check of 1,000 takes the time of
+    busy_to_calm: float = 0.0  # p99 at half the rate while others commit, beside the same without
+    worker_mb: int = 0
 
     @property
     def generator_share(self) -> float:
@@ -200,6 +203,11 @@ GOALS = (
         least=1,
         most=1,
     ),
+    Goal("check_to_read", "a check of 1,000 : a read", lambda run: run.check_to_read, most=60),
+    Goal("busy_to_calm", "p99 with 50 seat changes a second : without", lambda run: run.busy_to_calm, most=3),
+    Goal("worker_mb", "memory of a worker, MB", lambda run: run.worker_mb, most=150),
+    Goal("snapshot_kb", "snapshot of 10,000 users, kB compressed", lambda run: run.change.snapshot_kb, most=150),
+    Goal("snapshot_ms", "its server time, ms", lambda run: run.change.snapshot_ms, most=100),
     Goal("lists", "heaviest list, many rows : few rows", lambda run: run.pages.worst_list, most=3),
     Goal("page_kb", "heaviest page as sent when warm, kB", lambda run: run.pages.heaviest_page / 1000, most=60),
     Goal("verify_ms", "verify a package of 60 rows, ms", lambda run: run.verify_ms, most=5),

@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from random import Random
 from typing import Any
 
-from scripts.bench.lines import ENTITLEMENTS, LINES, NAIVE, WORKER, Line
+from scripts.bench.apps import Apps, measure_apps
+from scripts.bench.lines import ENTITLEMENTS, LINES, NAIVE, WORKER, Line, figures_of
 from scripts.bench.load import Load, LoadError, Sample, get
 from scripts.bench.options import Options
 from scripts.bench.preparing import Site
@@ -18,16 +19,16 @@ SLICE_SECONDS = 0.25
 CONNECTIONS_PER_WORKER = 2
 RANDOM_USERS = 2_500  # per slice: more than it gets round to
 ALIKE = 20
+_READ = next(line for line in LINES if line.code == "entitlements")
 
 
 class DifferentAnswersError(LoadError):
     """The naive reading and the product disagree, so their speeds can't be compared."""
 
 
-def measure(sites: Mapping[str, Site], options: Options) -> tuple[list[dict[str, Sample]], dict[str, int]]:
-    """Returns per round each line's sample, and per crowd the most memory that one of its workers held, in MB.
-
-    Raises LoadError.
+def measure(sites: Mapping[str, Site], options: Options) -> tuple[list[dict[str, Sample]], Apps, dict[str, int]]:
+    """Returns per round each line's sample, what apps feel, and per crowd the most memory that one of its workers
+    held, in MB. Raises LoadError, CannotPrepareError.
     """
     dice = Random(options.users)  # noqa: S311 - whom to ask about, not a secret
     with ExitStack() as stack:
@@ -39,8 +40,12 @@ def measure(sites: Mapping[str, Site], options: Options) -> tuple[list[dict[str,
         for line in LINES:
             turn.take(line, min(1.0, options.seconds))
         rounds = [turn.round(options.seconds) for _ in range(options.rounds)]
+        most = figures_of(_READ, rounds, sites[_READ.crowd].statements).per_second
+        large = sites["large"]
+        whoami = get(WORKER, large.key)
+        apps = measure_apps(ports["large"], large, whoami, WORKERS, most, options.rounds, options.seconds)
         memory = {crowd: max(memory_mb(pid) or 0 for pid in load.workers) for crowd, load in loads.items()}
-    return rounds, memory
+    return rounds, apps, memory
 
 
 def _load(port: int, site: Site) -> Load:

@@ -8,8 +8,10 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from statistics import median
 from typing import Any
 
+from scripts.bench.apps import Apps
 from scripts.bench.filing import Files
 from scripts.bench.impact import Impacts
 from scripts.bench.lines import Figures, Run, Verdict
@@ -32,6 +34,16 @@ def table(figures: Sequence[Figures], sites: Mapping[str, Site]) -> str:
             f"{each.statements:>5}"
         )
     return "\n".join(rows)
+
+
+def apps(found: Apps) -> str:
+    """Returns what apps feel: a check beside a read, and the slowest reads at half the maximum rate."""
+    rows = [f"{'what apps feel, ms':<34}{'calm':>9}{'busy':>9}"]
+    calm, busy = median(found.calm_p99_ms), median(found.busy_p99_ms)
+    rows.append(f"{f'p99 of {found.per_second:,.0f} reads a second':<34}{calm:>9.2f}{busy:>9.2f}")
+    rows.append(f"{'a read, alone':<34}{median(found.read_ms):>9.2f}")
+    rows.append(f"{'a check of 1,000, alone':<34}{median(found.check_ms):>9.2f}")
+    return "\n".join(rows) + f"\nBusy: {median(found.changes_per_second):.0f} seat changes committed a second."
 
 
 def lists(pages: Pages) -> str:
@@ -90,6 +102,7 @@ def document(
     verdicts: Sequence[Verdict],
     memory: Mapping[str, int],
     run: Run,
+    apps: Apps,
 ) -> dict[str, Any]:
     """Returns everything as plain data, as it is written to var/bench.json."""
     return {
@@ -111,6 +124,7 @@ def document(
             for crowd, site in sites.items()
         },
         "lines": {each.line.code: each.as_json() for each in figures},
+        "apps": asdict(apps),
         "lists": {
             label: {"few_ms": round(few, 2), "many_ms": round(many, 2)}
             for label, (few, many) in run.pages.lists.items()

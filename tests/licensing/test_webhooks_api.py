@@ -17,6 +17,7 @@ from customers.delivering import deliver_events
 from customers.models import WebhookEvent
 from licensing.services.erasing import erase_user
 from tests.customers.receivers import Receiver, receiver
+from tests.factories.catalog import AddOnFactory, FeatureFactory, published
 from tests.factories.customers import api_with
 from tests.licensing.market import Town, hours
 
@@ -127,3 +128,25 @@ def test_an_erased_person_is_named_by_no_event(town: Town, api: APIClient, there
     )
     assert not WebhookEvent.objects.filter(body__contains='"ola"').exists()
     assert WebhookEvent.objects.filter(body__contains="erased-").exists()
+
+
+def test_an_address_for_all_customers_is_told_of_each_and_of_the_catalog(
+    town: Town, there: Receiver, api: APIClient
+) -> None:
+    """Only callers of all customers have it; the customers' own addresses stay apart from it."""
+    made = api.post("/api/v1/webhooks/", {"url": there.url}, format="json").json()
+    own = call(api, "POST", "", {"url": there.url, "types": ["endpoint.test"]}, 201)
+    assert [each["id"] for each in api.get("/api/v1/webhooks/").json()["results"]] == [made["id"]]
+    assert [each["id"] for each in call(api, "GET")["results"]] == [own["id"]]
+    assert api.get(f"/api/v1/webhooks/{own['id']}/").status_code == 404
+    bound = api_with("webhooks:read", "webhooks:write", customer=town.customer)
+    assert bound.get("/api/v1/webhooks/").status_code == 403
+
+    town.buys(sales_premium=1, at=hours(1))
+    published(AddOnFactory(code="chat-plus"), grants={FeatureFactory(code="chats").code: True}, at=hours(2))
+    deliver_events(now=timezone.now())
+    told = [Webhook(made["secret"]).verify(body, headers) for headers, body in there.got]
+    assert {event["type"] for event in told} >= {"subscription.started", "catalog.version.published"}
+    delivered = api.get(f"/api/v1/webhooks/{made['id']}/deliveries/").json()["results"]
+    assert len(delivered) == len(told)
+    assert api.delete(f"/api/v1/webhooks/{made['id']}/").json()["id"] == made["id"]

@@ -71,6 +71,13 @@ def test_a_whole_run_of_200_users(tmp_path: Path) -> None:
     for taken in report["catalog_file"]["seconds"].values():
         assert 0 < taken["yaml"] < taken["everything"]
 
+    felt = report["apps"]
+    assert len(felt["check_ms"]) == len(felt["busy_p99_ms"]) == 2
+    assert min(*felt["check_ms"], *felt["read_ms"], *felt["calm_p99_ms"], *felt["busy_p99_ms"]) > 0
+    assert max(felt["changes_per_second"]) > 0
+    assert report["change"]["snapshot_ms"] > 0
+    assert report["change"]["snapshot_kb"] > 1
+
     activation = report["activation"]
     assert (activation["items"], activation["users"]) == (12, 200)
     assert activation["statements"] == activation["few_statements"] > 0
@@ -240,6 +247,11 @@ def test_the_goals_are_those_that_were_promised() -> None:
         "read_to_naive": (5.0, None),
         "large_to_small": (0.85, None),
         "statements": (1, 1),
+        "check_to_read": (None, 60),
+        "busy_to_calm": (None, 3),
+        "worker_mb": (None, 150),
+        "snapshot_kb": (None, 150),
+        "snapshot_ms": (None, 100),
         "lists": (None, 3),
         "page_kb": (None, 60),
         "verify_ms": (None, 5),

@@ -69,6 +69,9 @@ _ASKED: Final = dict.fromkeys((*_UNBOUND, *_OF_A_CUSTOMER, "admin", "viewer", "k
 _WEBHOOKS: Final = _OF_A_CUSTOMER | dict.fromkeys(("product_manager", "publisher", "viewer"), 403)
 _WEBHOOK_READERS: Final = (*_TRUSTED, "auditor", "admin")
 _WEBHOOKS_KEPT: Final = _WEBHOOKS | {"auditor": 403}
+# Of all customers: for callers who are bound to none.
+_EVERYBODYS: Final = dict.fromkeys(("product_manager", "publisher"), 403)
+_OF_ALL: Final = ("customer_success", "superuser", "key")
 _SEATS: Final = _OF_A_CUSTOMER | {"product_manager": 403, "publisher": 403}
 _PEOPLE: Final = _SEATS | {"auditor": 403, "viewer": 403}
 _READERS: Final = (*_TRUSTED, "auditor", "admin", "viewer")
@@ -184,6 +187,25 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
             "POST customers/{customer}/webhooks/{webhook}/test/",
             "POST customers/{customer}/webhooks/{webhook}/replay/",
             "POST customers/{customer}/webhooks/{webhook}/deliveries/{delivery}/again/",
+        )
+    },
+    "GET webhooks/": row(**_EVERYBODYS, **_OF_NO_CUSTOMER),
+    "POST webhooks/": row(**_EVERYBODYS, **_OF_NO_CUSTOMER, auditor=403, **dict.fromkeys(_OF_ALL, 400)),
+    **{
+        f"GET webhooks/{{webhook}}/{of}": row(
+            **_EVERYBODYS, **_OF_NO_CUSTOMER, auditor=404, **dict.fromkeys(_OF_ALL, 404)
+        )
+        for of in ("", "deliveries/")
+    },
+    **{
+        route: row(**_EVERYBODYS, **_OF_NO_CUSTOMER, auditor=403, **dict.fromkeys(_OF_ALL, 404))
+        for route in (
+            "PATCH webhooks/{webhook}/",
+            "DELETE webhooks/{webhook}/",
+            "POST webhooks/{webhook}/secrets/",
+            "DELETE webhooks/{webhook}/secrets/",
+            "POST webhooks/{webhook}/test/",
+            "POST webhooks/{webhook}/deliveries/{delivery}/again/",
         )
     },
     # Nobody has the client either; what would be a new one has no name.
