@@ -41,7 +41,20 @@ class ClientFilters(Filters):
     state = forms.ChoiceField(required=False, label="State", choices=[("", "Any"), ("on", "On"), ("off", "Off")])
 
 
-class ClientForm(forms.Form):
+class IntegrationForm(forms.Form):
+    """A form whose fields are told what the service refused of them."""
+
+    def refuse(self, fault: ValidationError | Refusal) -> None:
+        """Says what the service refused, beside its field where it has one."""
+        if isinstance(fault, ValidationError):
+            for field, errors in fault.message_dict.items():
+                self.add_error(field if field in self.fields else None, errors)
+            return
+        for each in fault.details.get("faults") or [{"field": "", "message": f"{fault.message} {fault.next_action}"}]:
+            self.add_error(each["field"] if each["field"] in self.fields else None, each["message"])
+
+
+class ClientForm(IntegrationForm):
     name = forms.CharField(
         max_length=100,
         label="Name",
@@ -62,15 +75,6 @@ class ClientForm(forms.Form):
         super().__init__(data, label_suffix="", **options)
         choices = [(scope, words) for scope, words in SCOPES.items() if scope in scopes]
         self.fields["scopes"].choices = choices  # type: ignore[attr-defined]  # the stubs know the field's base alone
-
-    def refuse(self, fault: ValidationError | Refusal) -> None:
-        """Says what the service refused, beside its field where it has one."""
-        if isinstance(fault, ValidationError):
-            for field, errors in fault.message_dict.items():
-                self.add_error(field if field in self.fields else "name", errors)
-            return
-        for each in fault.details.get("faults") or [{"field": "", "message": f"{fault.message} {fault.next_action}"}]:
-            self.add_error(each["field"] if each["field"] in self.fields else None, each["message"])
 
 
 class KeyForm(forms.Form):

@@ -29,7 +29,7 @@ from customers.models import WebhookDelivery, WebhookEndpoint
 from customers.services import webhooks
 from customers.tables import Column, Table
 from licensing.portal.asking import Filters
-from licensing.portal.clients import page
+from licensing.portal.clients import IntegrationForm, page
 from licensing.portal.gate import Visit, visit
 from licensing.services.telling import reached_by, replay
 
@@ -51,7 +51,7 @@ class DeliveryFilters(Filters):
     )
 
 
-class WebhookForm(forms.Form):
+class WebhookForm(IntegrationForm):
     url = forms.CharField(
         max_length=500,
         label="Address",
@@ -68,15 +68,6 @@ class WebhookForm(forms.Form):
 
     def __init__(self, data: Any = None, **options: Any) -> None:
         super().__init__(data, label_suffix="", **options)
-
-    def refuse(self, fault: ValidationError | Refusal) -> None:
-        """Says what the service refused, beside its field where it has one."""
-        if isinstance(fault, ValidationError):
-            for field, errors in fault.message_dict.items():
-                self.add_error(field if field in self.fields else None, errors)
-            return
-        for each in fault.details.get("faults") or [{"field": "", "message": f"{fault.message} {fault.next_action}"}]:
-            self.add_error(each["field"] if each["field"] in self.fields else None, each["message"])
 
 
 class ReplayForm(forms.Form):

@@ -58,17 +58,26 @@ def tell(commit: Commit) -> None:
 
 
 def state_of(commit: Commit, users: Iterable[int]) -> dict[str, Any]:
-    """Returns what these users may do at the commit's instant: each set once, users by its index."""
+    """Returns what these users may do at the commit's instant: each set once, users by its index.
+
+    And, as a snapshot does, the customer's `status`, that of each owner, and until when all of it holds.
+    """
     periods = UserPeriod.objects.filter(open_at("ends_at", commit.at), user__in=users, starts_at__lte=commit.at)
-    held = list(periods.order_by("user__code").values_list("user__code", "holding"))
+    held = list(periods.order_by("user__code").values_list("user__code", "holding", "ends_at"))
+    own = commit.head.own_holding_id
     given = HoldingPeriod.objects.filter(open_at("ends_at", commit.at), starts_at__lte=commit.at)
-    sets = dict(given.filter(holding__in={holding for _, holding in held}).values_list("holding", "set"))
-    ids = sorted(set(sets.values()))
+    given = given.filter(holding__in={own, *(holding for _, holding, _ in held)})
+    told = {period.holding_id: period for period in given}
+    ids = sorted({told[holding].set_id for _, holding, _ in held if holding in told})
     bodies = dict(EntitlementSet.objects.filter(pk__in=ids).values_list("pk", "body"))
     place = {pk: index for index, pk in enumerate(ids)}
+    ends = [*(ends_at for _, _, ends_at in held), *(period.ends_at for period in told.values())]
     return {
+        "status": told[own].status if own in told else "none",
+        "owners": told[own].owners if own in told else {},
+        "valid_until": min((end for end in ends if end is not None), default=None),
         "sets": [json.loads(bodies[pk]) for pk in ids],
-        "users": {code: place[sets[holding]] for code, holding in held if holding in sets},
+        "users": {code: place[told[holding].set_id] for code, holding, _ in held if holding in told},
     }
 
 
@@ -115,7 +124,7 @@ def _wanting_all(endpoint: WebhookEndpoint) -> WebhookEndpoint:
 def _tell_state(heard: Listeners, commit: Commit, users: Sequence[int]) -> WebhookEvent | None:
     if len(users) > MOST_USERS:
         address = f"/api/v1/customers/{commit.customer.code}/entitlements/snapshot/"
-        said: dict[str, Any] = {"resync": True, "snapshot": address, "sets": [], "users": {}}
+        said: dict[str, Any] = {"resync": True, "snapshot": address, **state_of(commit, [])}
     else:
         said = {"resync": False, "snapshot": None, **state_of(commit, users)}
     return _emit(heard, commit, "entitlements.changed", said)

@@ -172,7 +172,7 @@ class TestWebhooks:
         assert WebhookDelivery.objects.count() == 1
         admin.post(page("webhook_again", endpoint.pk, sent.pk))
         assert WebhookDelivery.objects.filter(event=sent.event_id).count() == 2
-        assert "No delivery matches" in admin.get(page("webhook", endpoint.pk), {"state": "given_up"}).text
+        assert "Nothing matches" in admin.get(page("webhook", endpoint.pk), {"state": "given_up"}).text
 
     def test_secrets_rotate(self, admin: Client, endpoint: WebhookEndpoint) -> None:
         assert "Both secrets sign" in admin.get(page("webhook_rotate", endpoint.pk)).text

@@ -11,14 +11,18 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from customers.actor import SYSTEM
 from customers.errors import NotFound
 from customers.models import WebhookEndpoint, WebhookEvent
+from licensing.facts import Mode
 from licensing.services import telling
+from licensing.services.overrides import grant_override
 from licensing.services.subscriptions import cancel_subscription
 from licensing.services.sweeping import sweep
 from licensing.services.telling import replay
+from licensing.snapshots import read_snapshot
 from tests.licensing.market import Town, hours
 
 
@@ -48,6 +52,33 @@ def test_a_purchase_and_a_seat_are_told_with_what_is_so_then(heard: Town) -> Non
     assert (told["customer"], told["revision"], set(told["users"])) == ("fjordlys", heard.revision(), {"ola"})
     held = told["sets"][told["users"]["ola"]]
     assert held["features"]["quotes"]["access"] == "edit"
+
+
+def test_the_state_says_until_when_it_holds_as_a_snapshot_does(heard: Town) -> None:
+    heard.buys(sales_premium=2, at=hours(1))
+    heard.gives("ola", "ten-sales-premium", at=hours(2))
+    grant_override(
+        customer=heard.customer,
+        user=heard.users["ola"],
+        actor=SYSTEM,
+        feature="quotes",
+        mode=Mode.DENY,
+        reason="Trial",
+        ends_at=hours(9),
+        at=hours(3),
+    )
+    told = events()[-1][1]
+    snapshot = read_snapshot("fjordlys", hours(4))
+    assert snapshot is not None
+    assert (
+        (told["status"], told["owners"])
+        == (snapshot.status, json.loads(snapshot.owners))
+        == (
+            "active",
+            {"SUPEROFFICE": "active"},
+        )
+    )
+    assert parse_datetime(told["valid_until"]) == snapshot.valid_until == hours(9)
 
 
 def test_where_nobody_listens_it_costs_one_query(town: Town) -> None:
