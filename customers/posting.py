@@ -23,6 +23,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 KEPT_BYTES: Final = 2_000
 READ_BYTES: Final = 16_384
 _PORTS: Final = {"https": 443, "http": 80}
+_MOST_ADDRESSES: Final = 4
+_NOT_CONNECTED: Final = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 # A translator makes an IPv4 address of the last 32 bits (networks with IPv6 alone): that one is judged.
 _TRANSLATED: Final = ipaddress.ip_network("64:ff9b::/96")
 
@@ -33,6 +35,10 @@ class BadAddress(ValueError):
 
 class NoAnswer(Exception):
     """Nobody answered, or not in time."""
+
+
+class _NobodyThere(NoAnswer):
+    """Nothing was sent, for nobody took the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +81,24 @@ def checked(url: str, limits: Limits) -> SplitResult:
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], limits: Limits) -> Answer:
-    """Returns what is answered, whatever its status. Raises BadAddress and NoAnswer."""
+    """Returns what is answered, whatever its status. Raises BadAddress and NoAnswer.
+
+    A name may have several addresses, of both kinds: the next one is tried where nobody takes the call.
+    """
     deadline = time.monotonic() + limits.total
     parts = checked(url, limits)
     host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
-    address = _resolved(host, port, limits)
+    addresses = _resolved(host, port, limits)
+    for address in addresses[:-1]:
+        with suppress(_NobodyThere):
+            return _post(address, parts, body, headers, limits, deadline)
+    return _post(addresses[-1], parts, body, headers, limits, deadline)
+
+
+def _post(
+    address: str, parts: SplitResult, body: bytes, headers: Mapping[str, str], limits: Limits, deadline: float
+) -> Answer:
+    host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
     timeout = urllib3.Timeout(connect=limits.connect, read=limits.total)
     how: dict[str, Any] = {"timeout": timeout, "retries": False, "maxsize": 1}
     pool: urllib3.HTTPConnectionPool
@@ -96,7 +115,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str], limits: Limits) -> A
             text = _read(answer, deadline)
         return Answer(answer.status, text, {k.lower(): v for k, v in answer.headers.items()})
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as fault:
-        raise NoAnswer(f"{type(fault).__name__}: {fault}"[:KEPT_BYTES]) from fault
+        is_there = not isinstance(fault, _NOT_CONNECTED) or time.monotonic() >= deadline
+        raise (NoAnswer if is_there else _NobodyThere)(f"{type(fault).__name__}: {fault}"[:KEPT_BYTES]) from fault
     finally:
         pool.close()
 
@@ -147,14 +167,14 @@ def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> str:
     return kept[:KEPT_BYTES].decode(errors="replace").replace("\x00", "\ufffd")
 
 
-def _resolved(host: str, port: int, limits: Limits) -> str:
+def _resolved(host: str, port: int, limits: Limits) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as fault:
         raise NoAnswer(f"The name {host!r} leads nowhere: {fault}") from fault
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     _refuse_private(map(_parsed, addresses), limits)
-    return addresses[0]
+    return addresses[:_MOST_ADDRESSES]
 
 
 def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

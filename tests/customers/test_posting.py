@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -197,3 +198,20 @@ def test_a_name_is_looked_up_once_and_refused_for_any_address_of_ours(monkeypatc
     with pytest.raises(BadAddress):
         post("https://hooks.example/", b"{}", {}, Limits())
     assert asked == ["hooks.example"]
+
+
+def test_where_nobody_takes_the_call_the_next_address_of_the_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiver(says(b"HTTP/1.1 204 No Content\r\n\r\n")) as (url, got):
+        port = int(url.split(":")[2].split("/")[0])
+
+        real = socket.getaddrinfo
+
+        def answers(host: str, *args: Any, **how: Any) -> Any:
+            if host != "hooks.example":
+                return real(host, *args, **how)
+            return [(0, 0, 0, "", (address, port)) for address in ("127.0.0.77", "127.0.0.1")]
+
+        monkeypatch.setattr(socket, "getaddrinfo", answers)
+        answer = post(f"http://hooks.example:{port}/", b"{}", {}, NEAR)
+    assert answer.status == 204
+    assert b"Host: hooks.example" in got[0]
