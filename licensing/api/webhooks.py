@@ -198,7 +198,8 @@ class WebhookReplay(_OfWebhook):
         """Sends the present state of whoever's entitlements changed after a revision, to this address alone."""
         found, customer_found = self.endpoint(webhook), self.customer
         refuse_unknown(request, ["after"])
-        sent = replay(endpoint=found, customer=customer_found, after=whole_number(request, "after") or 0)
+        after = whole_number(request, "after") or 0
+        sent = replay(actor=self.access.actor, endpoint=found, customer=customer_found, after=after)
         return Response(DeliverySerializer(sent).data, status=202)
 
 

@@ -288,7 +288,12 @@ class ReplayPage(LoginRequiredMixin, View):
         row, status = _endpoint(found, webhook), 400
         if form.is_valid():
             try:
-                replay(endpoint=row, customer=found.customer, after=form.cleaned_data["after"])
+                replay(
+                    actor=found.access.actor,
+                    endpoint=row,
+                    customer=found.customer,
+                    after=form.cleaned_data["after"],
+                )
             except Refusal as refusal:
                 form.add_error("after", f"{refusal.message} {refusal.next_action}")
                 status = refusal.status

@@ -16,7 +16,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from customers.actor import SYSTEM
+from customers.actor import SYSTEM, Actor
+from customers.audit import record
 from customers.errors import NotFound
 from customers.events import Listeners, emit, listeners
 from customers.models import Customer, WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -97,7 +98,9 @@ def reached_by(customer: Customer, after: int) -> int:
 
 
 @transaction.atomic
-def replay(*, endpoint: WebhookEndpoint, customer: Customer, after: int, at: datetime | None = None) -> WebhookDelivery:
+def replay(
+    *, actor: Actor, endpoint: WebhookEndpoint, customer: Customer, after: int, at: datetime | None = None
+) -> WebhookDelivery:
     """Writes one event, for this endpoint alone, with the present state of whoever changed after the revision `after`.
 
     It needs no kept events: who changed is read off the periods (J-6). Raises NotFound where no revision follows.
@@ -111,6 +114,15 @@ def replay(*, endpoint: WebhookEndpoint, customer: Customer, after: int, at: dat
     event = _tell_state(Listeners(customer, (_wanting_all(endpoint),)), told, users)
     if event is None:
         raise AssertionError("a replay goes to whom it is for")
+    record(
+        actor=actor,
+        action="webhook.replayed",
+        object_type="webhook",
+        object_code=str(endpoint.pk),
+        changes={"after": after},
+        customer=customer,
+        at=told.at,
+    )
     return event.deliveries.get()
 
 

@@ -130,13 +130,13 @@ def test_a_replay_tells_the_present_state_of_whoever_changed_since(heard: Town) 
     WebhookEvent.objects.all().delete()
     endpoint = WebhookEndpoint.objects.get()
 
-    replay(endpoint=endpoint, customer=heard.customer, after=after, at=hours(4))
+    replay(actor=SYSTEM, endpoint=endpoint, customer=heard.customer, after=after, at=hours(4))
 
     (told,) = [data for _, data in events()]
     assert (told["revision"], set(told["users"])) == (heard.revision(), {"ola"})
     assert told["sets"][told["users"]["ola"]]["plans"][0]["code"] == "sales-essentials"
     with pytest.raises(NotFound):
-        replay(endpoint=endpoint, customer=heard.customer, after=heard.revision(), at=hours(5))
+        replay(actor=SYSTEM, endpoint=endpoint, customer=heard.customer, after=heard.revision(), at=hours(5))
 
 
 def test_duplicated_and_shuffled_events_lead_to_the_state_that_is(heard: Town) -> None:

@@ -57,6 +57,7 @@ from licensing.services import (
     sealing,
     seats,
     subscriptions,
+    telling,
 )
 from licensing.services import keys as owner_keys
 from licensing.signing import Break
@@ -304,6 +305,11 @@ def _webhook(w: World) -> WebhookEndpoint:
     return webhooks.create_webhook(customer=w.town.customer, url="https://example.com/", allowed=Limits(), **w.who)[0]
 
 
+def _replayed(w: World, endpoint: WebhookEndpoint) -> None:
+    if endpoint.customer is not None:
+        telling.replay(endpoint=endpoint, customer=endpoint.customer, after=0, **w.who)
+
+
 def _retired(w: World) -> None:
     endpoint = _webhook(w)
     webhooks.issue_secret(endpoint=endpoint, **w.who)
@@ -450,6 +456,10 @@ ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
     "customers.services.webhooks.send_test": (
         lambda w: webhooks.send_test(endpoint=_webhook(w), **w.who),
         *("webhook.tested", "", ""),
+    ),
+    "licensing.services.telling.replay": (
+        lambda w: _replayed(w, _webhook(w)),
+        *("webhook.replayed", "", "after"),
     ),
     "customers.services.webhooks.send_again": (
         lambda w: webhooks.send_again(delivery=webhooks.send_test(endpoint=_webhook(w), **w.who), **w.who),
