@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -79,6 +80,17 @@ def test_the_state_says_until_when_it_holds_as_a_snapshot_does(heard: Town) -> N
         )
     )
     assert parse_datetime(told["valid_until"]) == snapshot.valid_until == hours(9)
+
+
+def test_the_example_of_the_page_has_the_members_of_an_event(heard: Town) -> None:
+    heard.buys(sales_premium=2, at=hours(1))
+    heard.gives("ola", "ten-sales-premium", at=hours(2))
+    page = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
+    shown = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    told = json.loads(WebhookEvent.objects.filter(type="entitlements.changed").latest("pk").body)
+    assert set(shown) == set(told)
+    assert set(shown["data"]) == set(told["data"])
+    assert set(shown["data"]["sets"][0]) == set(told["data"]["sets"][0])
 
 
 def test_where_nobody_listens_it_costs_one_query(town: Town) -> None:
