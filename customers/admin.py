@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -197,7 +198,7 @@ class ApiClientAdmin(ScopedAdmin, ModelAdmin):
     list_filter = ("is_active",)
     list_select_related = ("customer",)
     search_fields = ("name", "customer__code", "customer__name")
-    actions = ("issue_key",)
+    actions = ("issue_key", "issue_key_for_a_year")
 
     def traced_as(self, row: Any) -> dict[str, Any]:
         return {"object_type": "api_client", "object_code": row.name}
@@ -229,12 +230,23 @@ class ApiClientAdmin(ScopedAdmin, ModelAdmin):
 
     @admin.action(description="Issue a key (shown once)", permissions=["change"])
     def issue_key(self, request: HttpRequest, queryset: QuerySet[ApiClient]) -> HttpResponse | None:
+        return self._issue(request, queryset, None)
+
+    @admin.action(description="Issue a key that expires in a year (shown once)", permissions=["change"])
+    def issue_key_for_a_year(self, request: HttpRequest, queryset: QuerySet[ApiClient]) -> HttpResponse | None:
+        return self._issue(request, queryset, timedelta(days=365))
+
+    def _issue(
+        self, request: HttpRequest, queryset: QuerySet[ApiClient], lasts: timedelta | None
+    ) -> HttpResponse | None:
         if queryset.count() != 1:
             self.message_user(request, "Choose one client.", messages.ERROR)
             return None
         client = queryset.get()
         try:
-            key, token = keys.issue_key(actor=actor_of(request), client=client, at=timezone.now())
+            now = timezone.now()
+            expires_at = None if lasts is None else now + lasts
+            key, token = keys.issue_key(actor=actor_of(request), client=client, at=now, expires_at=expires_at)
         except Refusal as refusal:
             self.message_user(request, f"{refusal.message} {refusal.next_action}", messages.ERROR)
             return None

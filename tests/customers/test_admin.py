@@ -179,6 +179,14 @@ def test_a_key_is_shown_once_and_works(cara: Account) -> None:
         assert token not in http.get(address).content.decode()
 
 
+def test_a_key_may_expire_in_a_year(cara: Account) -> None:
+    app: ApiClient = ApiClientFactory(scopes=["customers:read"])
+    signed_in(cara).post(page("apiclient"), {"action": "issue_key_for_a_year", "_selected_action": [app.pk]})
+    key = ApiKey.objects.get()
+    assert key.expires_at is not None
+    assert (key.expires_at - key.created_at).days == 365
+
+
 def test_a_third_key_is_refused_in_words(cara: Account) -> None:
     app: ApiClient = ApiClientFactory(name="Mail merge")
     http = signed_in(cara)
