@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from statistics import median
 
@@ -27,6 +28,7 @@ FEATURE = "send-email-to"
 CHECK = "/api/v1/entitlements/check/"
 CHANGES_PER_SECOND = 50
 LONE_READS = 100
+PATIENCE_SECONDS = 30.0
 CONNECTIONS = 8  # per worker, so that the server never waits for the generator
 
 
@@ -70,11 +72,23 @@ def measure_apps(port: int, site: Site, whoami: bytes, workers: int, most: float
             found.check_ms.append(_alone(load, [_check(site, dice) for _ in range(5)]))
             found.calm_p99_ms.append(_p99(load, reads, found.per_second, seconds))
             before, started = tell("go"), time.perf_counter()
-            while tell("go") == before:
-                time.sleep(0.01)
+            _until(partial(_is_more, tell, before))
             found.busy_p99_ms.append(_p99(load, reads, found.per_second, seconds))
             found.changes_per_second.append((tell("stop") - before) / (time.perf_counter() - started))
     return found
+
+
+def _is_more(tell: Callable[[str], int], before: int) -> bool:
+    return tell("go") > before
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    """Raises CannotPrepareError."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise CannotPrepareError("Nothing was committed.")
+        time.sleep(0.01)
 
 
 def _users(site: Site, dice: Random, count: int) -> Iterator[tuple[str, str]]:

@@ -7,9 +7,12 @@ gives back what the one before it took, so that in the end everybody holds what 
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
+import traceback
+from collections import defaultdict
 from itertools import cycle
 from typing import Final
 
@@ -18,28 +21,37 @@ import django
 django.setup()
 
 from customers.actor import SYSTEM  # noqa: E402 - models can be imported once Django is set up
-from customers.models import Customer  # noqa: E402 - likewise
 from licensing.models import Seat  # noqa: E402 - likewise
 from licensing.services.seats import UserWish, change_seats  # noqa: E402 - likewise
 
 PER_COMMIT: Final = 5
 CUSTOMERS: Final = 20
+ROWS: Final = 100
 
 
 def crowds() -> list[list[Seat]]:
-    """Returns for some customers a seat of each of PER_COMMIT users."""
-    customers = Customer.objects.filter(seats__released_at=None).distinct().order_by("pk")[:CUSTOMERS]
-    held = Seat.objects.held().select_related("customer", "user", "owner")
+    """Returns for some customers the seats of users who hold a single one, PER_COMMIT of them at most.
+
+    What stands alone can be taken: nothing else that the user holds needs it.
+    """
+    customers = Seat.objects.held().order_by("customer").values_list("customer", flat=True).distinct()[:CUSTOMERS]
     found = []
     for customer in customers:
-        seats = {seat.user_id: seat for seat in held.filter(customer=customer).order_by("pk")[: 4 * PER_COMMIT]}
-        found.append(list(seats.values())[:PER_COMMIT])
+        held: dict[int, list[Seat]] = defaultdict(list)
+        rows = Seat.objects.held().filter(customer=customer).select_related("customer", "user", "owner")
+        for seat in rows.order_by("user", "pk")[:ROWS]:
+            held[seat.user_id].append(seat)
+        # The last user's other seats may not be among those rows.
+        single = [seats[0] for seats in list(held.values())[:-1] if len(seats) == 1]
+        found += [single[:PER_COMMIT]] if single else []
     return found
 
 
 def commit_steadily(rate: float, going: threading.Event, over: threading.Event, done: list[int]) -> None:
-    due = 0.0
-    for seats in cycle(crowds()):
+    due, found = 0.0, crowds()
+    if not found:
+        raise LookupError("Nobody holds a single seat.")
+    for seats in cycle(found):
         if not going.is_set():
             due = 0.0
             while not going.wait(0.1):
@@ -57,7 +69,15 @@ def commit_steadily(rate: float, going: threading.Event, over: threading.Event, 
 
 def main(rate: str) -> None:
     going, over, done = threading.Event(), threading.Event(), [0]
-    thread = threading.Thread(target=commit_steadily, args=(float(rate), going, over, done))
+
+    def commit() -> None:
+        try:
+            commit_steadily(float(rate), going, over, done)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)  # whoever waits for the next line hears that there is none
+
+    thread = threading.Thread(target=commit)
     thread.start()
     print(0, flush=True)
     for line in sys.stdin:
