@@ -232,7 +232,7 @@ class ApiClientAdmin(ScopedAdmin, ModelAdmin):
     def issue_key(self, request: HttpRequest, queryset: QuerySet[ApiClient]) -> HttpResponse | None:
         return self._issue(request, queryset, None)
 
-    @admin.action(description="Issue a key that expires in a year (shown once)", permissions=["change"])
+    @admin.action(description="Issue a key for a year", permissions=["change"])
     def issue_key_for_a_year(self, request: HttpRequest, queryset: QuerySet[ApiClient]) -> HttpResponse | None:
         return self._issue(request, queryset, timedelta(days=365))
 
