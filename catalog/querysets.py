@@ -45,7 +45,7 @@ class OfferQuerySet(CatalogQuerySet):
         return self.filter(versions__state="published", versions__effective_from__lte=at).distinct()
 
 
-class OfferManager(AnyManager.from_queryset(OfferQuerySet)):  # type: ignore[misc]  # the class is made as it runs
+class OfferManager(AnyManager.from_queryset(OfferQuerySet)):  # type: ignore[misc]  # a class that from_queryset makes has no static type
     """The plans, or the add-ons, of the offers."""
 
     def __init__(self, type_: str) -> None:

@@ -104,7 +104,7 @@ class ScopedAdmin:
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Returns what Django does, but of records that the visitor may not see only how many there are."""
-        to_delete, counts, lacking, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]  # the mixin's other half has it
+        to_delete, counts, lacking, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]  # ModelAdmin, beside which it stands, has it
         return _told(to_delete, request), counts, lacking, _told(protected, request)
 
 

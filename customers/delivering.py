@@ -27,7 +27,7 @@ from customers.outbox import backoff, enqueue
 from customers.posting import Answer, BadAddress, Limits, NoAnswer, post
 
 LEASE: Final = timedelta(minutes=2)
-AT_ONCE: Final = 4  # about so many deliveries of different customers are on their way to one endpoint
+AT_ONCE: Final = 4  # so many deliveries, of different customers, are on their way to one endpoint at most
 GIVE_UP_AFTER: Final = timedelta(hours=72)
 KEPT_FOR: Final = timedelta(days=30)
 GONE: Final = 410
@@ -126,6 +126,7 @@ def message_id(event: WebhookEvent) -> str:
 
 def _lease(now: datetime) -> WebhookDelivery | None:
     with transaction.atomic():
+        _in_turn()
         skip = connection.features.has_select_for_update_skip_locked
         rows = WebhookDelivery.objects.due(now).with_room(now, at_once=AT_ONCE).order_by("next_attempt_at", "pk")
         of = ("self",) if connection.features.has_select_for_update_of else ()
@@ -140,6 +141,13 @@ def _lease(now: datetime) -> WebhookDelivery | None:
         found.save(update_fields=["attempts", "leased_until", "next_attempt_at", "first_attempt_at"])
     leased: WebhookDelivery = WebhookDelivery.objects.select_related("endpoint", "event", "customer").get(pk=found.pk)
     return leased
+
+
+def _in_turn() -> None:
+    """Has one worker after the other decide what is next: two at once would not see what the other has just taken."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('webhook leases'))")
 
 
 def _delivered(delivery: WebhookDelivery, now: datetime) -> None:

@@ -77,7 +77,7 @@ class GrantInline(DraftInline):
     def shown(self, grant: Any) -> str:
         feature = grant.feature
         names = {choice.code: choice.name for choice in feature.choices.all()}
-        return KINDS[feature.kind].show(grant_value(grant), names, feature.unit)  # type: ignore[arg-type]  # one kind's values, which the table of kinds knows
+        return KINDS[feature.kind].show(grant_value(grant), names, feature.unit)  # type: ignore[arg-type]  # the value is of the feature's kind, which mypy can't see
 
     @staticmethod
     def write(version: Version, formset: Any, actor: Actor, at: datetime) -> None:

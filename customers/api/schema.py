@@ -43,7 +43,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     )
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its metaclass has no types
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # drf-spectacular's is untyped
     target_class = "customers.authentication.ApiKeyAuthentication"
     name = "apiKey"
 
@@ -67,16 +67,16 @@ class ScopedSchema(AutoSchema):
         if self.method == "DELETE" and is_serializer(self.get_response_serializers()):
             # The generator takes it for granted that DELETE says nothing; ours tell what came of it.
             del responses["204"]
-            responses["200"] = self._get_response_for_code(self.get_response_serializers(), "200", None, direction)  # type: ignore[no-untyped-call]  # nor has it
+            responses["200"] = self._get_response_for_code(self.get_response_serializers(), "200", None, direction)  # type: ignore[no-untyped-call]  # drf-spectacular's is untyped
         for status in self._refusals():
             if status not in responses:
                 refusal = OpenApiResponse(ProblemSerializer, description=_REFUSALS[status])
-                described: Any = self._get_response_for_code(refusal, status, _PROBLEM, direction)  # type: ignore[no-untyped-call]  # nor has it
+                described: Any = self._get_response_for_code(refusal, status, _PROBLEM, direction)  # type: ignore[no-untyped-call]  # drf-spectacular's is untyped
                 responses[status] = described
         return dict(sorted(responses.items()))
 
     def _insert_field_validators(self, field: Any, schema: dict[str, Any]) -> None:
-        super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]  # nor has it
+        super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]  # drf-spectacular's is untyped
         if schema.get("maximum") in _COLUMN_MAXIMA:
             schema.pop("maximum")
             schema.pop("format", None)

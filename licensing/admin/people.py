@@ -117,7 +117,7 @@ class CustomerUserAdmin(ScopedAdmin, ModelAdmin):
         return {"object_type": "user", "object_code": f"{row.customer.code}/{row.code}"}
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        return lookup == "customer__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # text, as the address has it
+        return lookup == "customer__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # the stubs want a list where Django passes text on
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.readonly_fields if obj is None else ("customer", "code", *self.readonly_fields)

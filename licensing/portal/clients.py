@@ -42,19 +42,23 @@ class ClientFilters(Filters):
 
 
 class IntegrationForm(forms.Form):
-    """A form whose fields are told what the service refused of them."""
+    """A form whose fields are told what the service refused of them; what is about none of them, `blamed`."""
+
+    blamed: str | None = None
 
     def refuse(self, fault: ValidationError | Refusal) -> None:
         """Says what the service refused, beside its field where it has one."""
         if isinstance(fault, ValidationError):
             for field, errors in fault.message_dict.items():
-                self.add_error(field if field in self.fields else None, errors)
+                self.add_error(field if field in self.fields else self.blamed, errors)
             return
         for each in fault.details.get("faults") or [{"field": "", "message": f"{fault.message} {fault.next_action}"}]:
             self.add_error(each["field"] if each["field"] in self.fields else None, each["message"])
 
 
 class ClientForm(IntegrationForm):
+    blamed = "name"  # whose uniqueness is of the customer
+
     name = forms.CharField(
         max_length=100,
         label="Name",

@@ -53,7 +53,7 @@ class Worked:
 
 
 def work_out_wishes(commit: Commit, wishes: Sequence[BulkWish], rule: Rule) -> Worked:
-    """Returns what the wishes come to now, under the customer's lock; queries grow with batches of users."""
+    """Returns what the wishes come to now, under the customer's lock, by as many queries for all as for few."""
     ground = survey(customer=commit.customer, codes=[wish.user for wish in wishes], at=commit.at)
     cases = _refuse_new(ground, [_case(ground, wish) for wish in wishes], wishes)
     plan = work_out(ground.inventory, ground.free({m for case in cases for m in case.wish.assign}), cases, rule)

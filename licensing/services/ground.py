@@ -1,4 +1,4 @@
-"""What changes of seats are judged by: who is meant, what they hold, what is left. Queries grow with batches of users.
+"""What changes of seats are judged by: who is meant, what they hold, what is left. As many queries for all as for one.
 
 Call it under the customer's lock (`customer_commit`), so that nothing moves between one query and the next.
 """

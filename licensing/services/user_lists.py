@@ -46,7 +46,7 @@ def keep_list(
     answers: Mapping[str, Any] | None = None,
 ) -> UserList:
     """Returns the list, kept until its change is applied and no longer than a day."""
-    return UserList.objects.create(  # type: ignore[no-any-return]  # managers give Any
+    return UserList.objects.create(  # type: ignore[no-any-return]  # managers and querysets of ours are typed as Any
         customer=customer,
         account=account,
         content=listing.to_json(),
