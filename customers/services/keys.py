@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -42,9 +42,9 @@ class ClientInactive(Refusal):
         )
 
 
-def refuse_unlendable(scopes: Sequence[str], held: frozenset[str]) -> None:
+def _refuse_unlendable(scopes: Iterable[str], held: frozenset[str] | None) -> None:
     """Raises Invalid where somebody who holds the scopes `held` may not give all of these to a client (A-8)."""
-    beyond = sorted(set(scopes) - lendable(held))
+    beyond = [] if held is None else sorted(set(scopes) - lendable(held))
     if beyond:
         message = f"Not yours to give: {', '.join(beyond)}."
         raise Invalid("The client can't have these scopes.", [{"field": "scopes", "message": message}])
@@ -59,8 +59,14 @@ def create_client(
     at: datetime,
     customer: Customer | None = None,
     calls_per_minute: int | None = None,
+    held: frozenset[str] | None = None,
 ) -> ApiClient:
-    """Returns a new API client, bound to `customer` if one is given. Raises ValidationError."""
+    """Returns a new API client, bound to `customer` if one is given.
+
+    `held` are the scopes of whoever makes it, who gives no more than that; without, anything is given. Raises Invalid
+    for more, and ValidationError.
+    """
+    _refuse_unlendable(scopes, held)
     client = ApiClient(
         name=name, scopes=sorted(set(scopes)), customer=customer, calls_per_minute=calls_per_minute, created_at=at
     )
@@ -71,15 +77,19 @@ def create_client(
 
 
 @transaction.atomic
-def edit_client(*, actor: Actor, client: ApiClient, at: datetime, **fields: Any) -> ApiClient:
+def edit_client(
+    *, actor: Actor, client: ApiClient, at: datetime, held: frozenset[str] | None = None, **fields: Any
+) -> ApiClient:
     """Returns the client with another `name`, `scopes`, `is_active` or `calls_per_minute`. Its customer is for good.
 
-    Raises ValidationError.
+    What it has already may stay, whoever edits it; see `create_client` for what is added. Raises Invalid,
+    ValidationError.
     """
     recorded = ApiClient.objects.select_for_update().get(pk=client.pk)
     wanted = {field: fields[field] for field in _EDITABLE if field in fields}
     if "scopes" in wanted:
         wanted["scopes"] = sorted(set(wanted["scopes"]))
+        _refuse_unlendable(set(wanted["scopes"]) - set(recorded.scopes), held)
     changes = {field: [getattr(recorded, field), value] for field, value in wanted.items()}
     changes = {field: pair for field, pair in changes.items() if pair[0] != pair[1]}
     for field, value in wanted.items():
@@ -94,16 +104,22 @@ def edit_client(*, actor: Actor, client: ApiClient, at: datetime, **fields: Any)
 
 @transaction.atomic
 def issue_key(
-    *, actor: Actor, client: ApiClient, at: datetime, expires_at: datetime | None = None
+    *,
+    actor: Actor,
+    client: ApiClient,
+    at: datetime,
+    expires_at: datetime | None = None,
+    held: frozenset[str] | None = None,
 ) -> tuple[ApiKey, str]:
     """Returns the new key and its text, which is shown this once and stored nowhere.
 
     A key that has expired gives up its place. Raises TwoLiveKeys, ClientInactive, and Invalid for an expiry in the
-    past.
+    past, or a client that may more than whoever asks (`held`, as in `create_client`): with its key they would be it.
     """
     if expires_at is not None and expires_at <= at:
         raise Invalid("A key expires in the future.", [{"field": "expires_at", "message": "This has passed."}])
     locked = ApiClient.objects.select_for_update().get(pk=client.pk)
+    _refuse_unlendable(locked.scopes, held)
     if not locked.is_active:
         raise ClientInactive(locked)
     for expired in locked.keys.filter(revoked_at=None, expires_at__lte=at):

@@ -96,9 +96,9 @@ class ClientList(CustomerMixin, GenericAPIView[ApiClient]):
         found = self.customer
         refuse_unknown(request, [])
         asked = body_of(request, NewClientSerializer)
-        keys.refuse_unlendable(asked["scopes"], self.access.scopes_in(found.pk))
+        held, now = self.access.scopes_in(found.pk), timezone.now()
         try:
-            made = keys.create_client(actor=self.access.actor, customer=found, at=timezone.now(), **asked)
+            made = keys.create_client(actor=self.access.actor, customer=found, held=held, at=now, **asked)
         except ValidationError as fault:
             raise _refused(fault) from fault
         return Response(ClientSerializer(made).data, status=201)
@@ -125,10 +125,9 @@ class ClientDetail(_OfClient):
         found = self.client(client)
         refuse_unknown(request, [])
         asked = body_of(request, ClientEditSerializer)
-        gained = set(asked.get("scopes", ())) - set(found.scopes)
-        keys.refuse_unlendable(sorted(gained), self.access.scopes_in(self.customer.pk))
+        held, now = self.access.scopes_in(self.customer.pk), timezone.now()
         try:
-            edited = keys.edit_client(actor=self.access.actor, client=found, at=timezone.now(), **asked)
+            edited = keys.edit_client(actor=self.access.actor, client=found, held=held, at=now, **asked)
         except ValidationError as fault:
             raise _refused(fault) from fault
         return Response(ClientSerializer(edited).data)
@@ -153,8 +152,8 @@ class ClientKeys(_OfClient, GenericAPIView[ApiKey]):
         found = self.client(client)
         refuse_unknown(request, [])
         asked = body_of(request, NewKeySerializer)
-        keys.refuse_unlendable(found.scopes, self.access.scopes_in(self.customer.pk))
-        key, token = keys.issue_key(actor=self.access.actor, client=found, at=timezone.now(), **asked)
+        held, now = self.access.scopes_in(self.customer.pk), timezone.now()
+        key, token = keys.issue_key(actor=self.access.actor, client=found, held=held, at=now, **asked)
         return Response(ApiKeySerializer(key).data | {"key": token}, status=201, headers={"Cache-Control": "no-store"})
 
 

@@ -108,10 +108,7 @@ class Clients(LoginRequiredMixin, View):
         rows = rows.filter(name__icontains=asked["search"]) if "search" in asked else rows
         rows = rows.filter(is_active=asked["state"] == "on") if "state" in asked else rows
         table = Table(request, "clients", rows, _columns(found), sort="name")
-        if table.wants_csv:
-            return table.csv()
-        frame: dict[str, Any] = {"table": table, "search": filters, "may_edit": found.may(WRITES), "what": "clients"}
-        return table.remember(page(request, found, "clients", crumbs=found.crumbs, here="Integrations", **frame))
+        return listed(request, found, table, filters, "clients", may_edit=found.may(WRITES))
 
 
 def _columns(found: Visit) -> list[Column]:
@@ -157,8 +154,9 @@ class NewClient(LoginRequiredMixin, View):
         form, actor, now = ClientForm(_lendable(found), request.POST), found.access.actor, timezone.now()
         if form.is_valid():
             try:
-                keys.refuse_unlendable(form.cleaned_data["scopes"], found.access.scopes_in(found.customer.pk))
-                made = keys.create_client(actor=actor, customer=found.customer, at=now, **form.cleaned_data)
+                made = keys.create_client(
+                    actor=actor, customer=found.customer, held=_held(found), at=now, **form.cleaned_data
+                )
             except (ValidationError, Refusal) as fault:
                 form.refuse(fault)
             else:
@@ -192,9 +190,7 @@ class ClientPage(LoginRequiredMixin, View):
         form = ClientForm(_lendable(found) | set(row.scopes), request.POST)
         if form.is_valid():
             try:
-                gained = set(form.cleaned_data["scopes"]) - set(row.scopes)
-                keys.refuse_unlendable(sorted(gained), found.access.scopes_in(found.customer.pk))
-                keys.edit_client(actor=actor, client=row, at=now, **form.cleaned_data)
+                keys.edit_client(actor=actor, client=row, held=_held(found), at=now, **form.cleaned_data)
             except (ValidationError, Refusal) as fault:
                 form.refuse(fault)
                 row.refresh_from_db()
@@ -217,9 +213,12 @@ class IssueKey(LoginRequiredMixin, View):
         row, status = client_of(found, client), 400
         if form.is_valid():
             try:
-                keys.refuse_unlendable(row.scopes, found.access.scopes_in(found.customer.pk))
                 key, token = keys.issue_key(
-                    actor=found.access.actor, client=row, at=timezone.now(), expires_at=form.cleaned_data["expires"]
+                    actor=found.access.actor,
+                    client=row,
+                    held=_held(found),
+                    at=timezone.now(),
+                    expires_at=form.cleaned_data["expires"],
                 )
             except Refusal as refusal:
                 status = refusal.status
@@ -270,8 +269,22 @@ def page(request: HttpRequest, found: Visit, name: str, *, status: int = 200, **
     return render(request, f"licensing/portal/integrations/{name}.html", frame, status=status)
 
 
+def listed(
+    request: HttpRequest, found: Visit, table: Table, filters: Filters, what: str, *, name: str = "", **context: Any
+) -> HttpResponseBase:
+    """Returns the page `name` (`what`, if none is said) with its list, or the list as CSV if that is asked for."""
+    if table.wants_csv:
+        return table.csv()
+    frame = {"crumbs": found.crumbs, "here": "Integrations", "table": table, "search": filters, "what": what}
+    return table.remember(page(request, found, name or what, **frame | context))
+
+
+def _held(found: Visit) -> frozenset[str]:
+    return found.access.scopes_in(found.customer.pk)
+
+
 def _lendable(found: Visit) -> set[str]:
-    return set(lendable(found.access.scopes_in(found.customer.pk)))
+    return set(lendable(_held(found)))
 
 
 def _key_of(client: ApiClient, number: int) -> ApiKey:

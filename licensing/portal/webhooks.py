@@ -29,7 +29,7 @@ from customers.models import WebhookDelivery, WebhookEndpoint
 from customers.services import webhooks
 from customers.tables import Column, Table
 from licensing.portal.asking import Filters
-from licensing.portal.clients import IntegrationForm, page
+from licensing.portal.clients import IntegrationForm, listed, page
 from licensing.portal.gate import Visit, visit
 from licensing.services.telling import reached_by, replay
 
@@ -88,10 +88,7 @@ class Webhooks(LoginRequiredMixin, View):
             rows = rows.filter(Q(url__icontains=asked["search"]) | Q(description__icontains=asked["search"]))
         rows = rows.filter(is_active=asked["state"] == "on") if "state" in asked else rows
         table = Table(request, "webhooks", rows, _columns(found), sort="url")
-        if table.wants_csv:
-            return table.csv()
-        frame: dict[str, Any] = {"table": table, "search": filters, "may_edit": found.may(WRITES), "what": "webhooks"}
-        return table.remember(page(request, found, "webhooks", crumbs=found.crumbs, here="Integrations", **frame))
+        return listed(request, found, table, filters, "webhooks", may_edit=found.may(WRITES))
 
 
 def _columns(found: Visit) -> list[Column]:
@@ -191,13 +188,8 @@ class WebhookPage(LoginRequiredMixin, View):
         rows = rows.filter(event__type__icontains=asked["search"]) if "search" in asked else rows
         rows = rows.by_state(asked["state"]) if "state" in asked else rows
         table = Table(request, "deliveries", rows, _delivery_columns(found, row), sort="-at")
-        if table.wants_csv:
-            return table.csv()
-        frame: dict[str, Any] = {"table": table, "search": filters, "what": "deliveries", "may_edit": found.may(WRITES)}
-        secrets = row.secrets.count()
-        return table.remember(
-            page(request, found, "webhook", webhook=row, secrets=secrets, here=row.url, **_crumbs(found), **frame)
-        )
+        frame = {"webhook": row, "secrets": row.secrets.count(), "here": row.url, "may_edit": found.may(WRITES)}
+        return listed(request, found, table, filters, "deliveries", name="webhook", **_crumbs(found), **frame)
 
     def post(self, request: HttpRequest, customer: str, webhook: int) -> HttpResponse:
         """Tests it, switches it, or retires the older of two secrets."""
