@@ -275,7 +275,13 @@ def listed(
     """Returns the page `name` (`what`, if none is said) with its list, or the list as CSV if that is asked for."""
     if table.wants_csv:
         return table.csv()
-    frame = {"crumbs": found.crumbs, "here": "Integrations", "table": table, "search": filters, "what": what}
+    frame: dict[str, Any] = {
+        "crumbs": found.crumbs,
+        "here": "Integrations",
+        "table": table,
+        "search": filters,
+        "what": what,
+    }
     return table.remember(page(request, found, name or what, **frame | context))
 
 
