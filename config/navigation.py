@@ -15,6 +15,7 @@ from django.utils.functional import SimpleLazyObject
 from customers.access import Access, access_of
 from licensing.portal.gate import has_choice
 from licensing.portal.impact import may_see_impact
+from licensing.portal.listening import may_see_webhooks_of_all
 from licensing.portal.migrating import may_see_migrations
 from licensing.portal.overrides import may_see_all_overrides
 from licensing.portal.seat_requests import may_see_all_requests
@@ -75,6 +76,7 @@ _TASKS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "Access": (
         ("Accounts", "customers.Account"),
         ("API clients", "customers.ApiClient"),
+        ("Webhooks", "listening:webhooks"),
         ("Audit trail", "audit"),
         ("Administration", "admin:index"),
         ("API documentation", "docs"),
@@ -92,6 +94,7 @@ _OPEN_TO: Final[dict[str, Callable[[Access], bool]]] = {
     "workbench": may_see_workbench,
     "overrides": may_see_all_overrides,
     "requests": may_see_all_requests,
+    "listening:webhooks": may_see_webhooks_of_all,
     "figures": lambda access: access.allows("customers:read"),
 }
 _OPEN_TO_ALL: Final = frozenset({"plans"})  # signed in or not

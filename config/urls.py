@@ -47,6 +47,7 @@ urlpatterns = [
     path("search/", Search.as_view(), name="search"),
     path("plans/", PlanComparison.as_view(), name="plans"),
     path("styleguide/", styleguide, name="styleguide"),
+    path("webhooks/", include("licensing.portal.webhook_urls")),
     path("portal/", include("licensing.portal.urls")),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),

@@ -108,7 +108,10 @@ class Clients(LoginRequiredMixin, View):
         rows = rows.filter(name__icontains=asked["search"]) if "search" in asked else rows
         rows = rows.filter(is_active=asked["state"] == "on") if "state" in asked else rows
         table = Table(request, "clients", rows, _columns(found), sort="name")
-        return listed(request, found, table, filters, "clients", may_edit=found.may(WRITES))
+        if table.wants_csv:
+            return table.csv()
+        frame: dict[str, Any] = {"table": table, "search": filters, "what": "clients", "may_edit": found.may(WRITES)}
+        return table.remember(_page(request, found, "clients", crumbs=found.crumbs, here="Integrations", **frame))
 
 
 def _columns(found: Visit) -> list[Column]:
@@ -165,7 +168,7 @@ class NewClient(LoginRequiredMixin, View):
         return self._asking(request, found, form, status=400)
 
     def _asking(self, request: HttpRequest, found: Visit, form: ClientForm, status: int = 200) -> HttpResponse:
-        return page(request, found, "client_new", status=status, form=form, here="New client")
+        return _page(request, found, "client_new", status=status, form=form, here="New client")
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -232,7 +235,7 @@ class IssueKey(LoginRequiredMixin, View):
     def _asking(
         self, request: HttpRequest, found: Visit, row: ApiClient, form: KeyForm, status: int = 200
     ) -> HttpResponse:
-        return page(request, found, "key_new", status=status, form=form, client=row, here="New key")
+        return _page(request, found, "key_new", status=status, form=form, client=row, here="New key")
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -242,7 +245,7 @@ class RevokeKey(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, customer: str, client: int, number: int) -> HttpResponse:
         found = visit(request, customer, WRITES)
         row = client_of(found, client)
-        return page(request, found, "key_revoke", client=row, key=_key_of(row, number), here="Revoke a key")
+        return _page(request, found, "key_revoke", client=row, key=_key_of(row, number), here="Revoke a key")
 
     def post(self, request: HttpRequest, customer: str, client: int, number: int) -> HttpResponse:
         found = visit(request, customer, WRITES)
@@ -261,28 +264,12 @@ def client_of(found: Visit, client: int) -> ApiClient:
     return row
 
 
-def page(request: HttpRequest, found: Visit, name: str, *, status: int = 200, **context: Any) -> HttpResponse:
+def _page(request: HttpRequest, found: Visit, name: str, *, status: int = 200, **context: Any) -> HttpResponse:
     """Returns a page of the customer's integrations."""
     code = found.customer.code
     crumbs = [*found.crumbs, ("Integrations", reverse("portal:clients", args=[code]))]
-    frame = {"customer": found.customer, "crumbs": crumbs, **context}
+    frame: dict[str, Any] = {"customer": found.customer, "crumbs": crumbs, **context}
     return render(request, f"licensing/portal/integrations/{name}.html", frame, status=status)
-
-
-def listed(
-    request: HttpRequest, found: Visit, table: Table, filters: Filters, what: str, *, name: str = "", **context: Any
-) -> HttpResponseBase:
-    """Returns the page `name` (`what`, if none is said) with its list, or the list as CSV if that is asked for."""
-    if table.wants_csv:
-        return table.csv()
-    frame: dict[str, Any] = {
-        "crumbs": found.crumbs,
-        "here": "Integrations",
-        "table": table,
-        "search": filters,
-        "what": what,
-    }
-    return table.remember(page(request, found, name or what, **frame | context))
 
 
 def _held(found: Visit) -> frozenset[str]:
@@ -315,7 +302,7 @@ def _client_page(
         "may_do": [(scope, SCOPES.get(scope, "")) for scope in row.scopes],
         "here": row.name,
     }
-    return page(request, found, "client", status=status, **context)
+    return _page(request, found, "client", status=status, **context)
 
 
 def _shown_once(request: HttpRequest, found: Visit, row: ApiClient, key: ApiKey, token: str) -> HttpResponse:
@@ -328,4 +315,4 @@ def _shown_once(request: HttpRequest, found: Visit, row: ApiClient, key: ApiKey,
         "until": key.expires_at,
         "back": back,
     }
-    return page(request, found, "secret", title="A new key", here="A new key", **context)
+    return _page(request, found, "secret", title="A new key", here="A new key", **context)

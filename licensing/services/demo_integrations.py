@@ -1,4 +1,4 @@
-"""Demo apps of a customer: clients with keys in use and on their way out, and addresses that are told of changes.
+"""Demo apps: a customer's clients with keys in use and on their way out, and addresses that are told of changes.
 
 The addresses are of a domain that nobody can have, so nothing is posted anywhere; what became of older events is
 written down as a worker would have.
@@ -20,9 +20,10 @@ from customers.services import keys, webhooks
 AT: Final = "fjordlys"
 CRM: Final = "https://crm.fjordlys.example/planarium"
 OLD: Final = "https://old-crm.fjordlys.example/events"
+SITE: Final = "https://www.planarium.example/catalog-changed"
 
 
-def make_demo_integrations(*, admin: Actor, at: datetime) -> int:
+def make_demo_integrations(*, admin: Actor, runner: Actor, at: datetime) -> int:
     """Makes them, unless they are there already; returns how many clients and webhooks there are."""
     customer = Customer.objects.filter(code=AT).first()
     if customer is None or ApiClient.objects.filter(customer=customer).exists():
@@ -30,8 +31,9 @@ def make_demo_integrations(*, admin: Actor, at: datetime) -> int:
     with transaction.atomic():
         _clients(customer, admin, at)
         _webhooks(customer, admin, at)
+        _webhook_of_all(runner, at)
     write_last_used()
-    return 4
+    return 5
 
 
 def _clients(customer: Customer, admin: Actor, at: datetime) -> None:
@@ -67,6 +69,20 @@ def _webhooks(customer: Customer, admin: Actor, at: datetime) -> None:
     old = made(OLD, "The CRM before", [])
     _tried(webhooks.send_test(actor=admin, endpoint=old, at=at), 410, "gone", attempts=1, is_done=False)
     webhooks.switch_webhook(actor=admin, endpoint=old, is_active=False, at=at)
+
+
+def _webhook_of_all(runner: Actor, at: datetime) -> None:
+    site, _ = webhooks.create_webhook(
+        actor=runner,
+        customer=None,
+        url=SITE,
+        allowed=Limits(),
+        at=at,
+        description="Builds the price page anew",
+        types=["catalog.version.published"],
+    )
+    sent = webhooks.send_test(actor=runner, endpoint=site, at=at - timedelta(hours=3))
+    _tried(sent, 202, "building", attempts=1, is_done=True)
 
 
 def _tried(sent: WebhookDelivery, status: int, answer: str, *, attempts: int, is_done: bool) -> None:

@@ -41,6 +41,12 @@ def admin(town: Town) -> Client:
     return browser(town, "admin")
 
 
+def staff(role: str) -> Client:
+    client = Client()
+    client.force_login(AccountFactory(roles=[role]), backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
 def page(name: str, *args: Any) -> str:
     return reverse(f"portal:{name}", args=["fjordlys", *args])
 
@@ -235,3 +241,76 @@ class TestWebhooks:
         )
         assert admin.get(page("webhook", everybody.pk)).status_code == 404
         assert admin.post(page("webhook_delete", everybody.pk)).status_code == 404
+
+
+# ── Webhooks for all customers ──────────────────────────────────────────────
+class TestWebhooksForAll:
+    URL = "https://ours.example/hooks"
+
+    @pytest.fixture
+    def cara(self) -> Client:
+        return staff("customer_success")
+
+    @pytest.fixture
+    def endpoint(self) -> WebhookEndpoint:
+        return webhooks.create_webhook(actor=SYSTEM, customer=None, url=self.URL, allowed=Limits(), at=NOON)[0]
+
+    def test_a_new_one_may_hear_of_the_catalog_and_shows_its_secret_once(self, cara: Client) -> None:
+        assert 'href="/webhooks/"' in cara.get("/").text
+        answer = cara.post("/webhooks/new/", {"url": self.URL, "types": ["catalog.version.published"]})
+        secret = shown_secret(answer)
+        made = WebhookEndpoint.objects.get()
+        assert (made.customer, made.types) == (None, ["catalog.version.published"])
+        listed = cara.get("/webhooks/").text
+        assert f'href="/webhooks/{made.pk}/"' in listed
+        assert secret not in listed + cara.get(f"/webhooks/{made.pk}/").text
+
+    def test_what_concerns_no_customer_is_not_theirs_to_choose(self, admin: Client) -> None:
+        assert "catalog.version.published" not in admin.get(page("webhook_new")).text
+        answer = admin.post(page("webhook_new"), {"url": self.URL, "types": ["catalog.version.published"]})
+        assert answer.status_code == 400
+
+    def test_it_is_tested_sent_again_rotated_switched_changed_and_deleted(
+        self, cara: Client, endpoint: WebhookEndpoint
+    ) -> None:
+        here = f"/webhooks/{endpoint.pk}/"
+        assert cara.post(here, {"test": "1"})["Location"] == here
+        sent = WebhookDelivery.objects.get()
+        again = f"{here}deliveries/{sent.pk}/again/"
+        assert again in cara.get(here).text
+        assert "Send it again?" in cara.get(again).text
+        cara.post(again)
+        assert WebhookDelivery.objects.count() == 2
+        shown_secret(cara.post(f"{here}secret/"))
+        cara.post(here, {"retire": "1"})
+        assert endpoint.secrets.count() == 1
+        cara.post(here, {"switch": "off"})
+        cara.post(f"{here}edit/", {"url": f"{self.URL}/2", "types": []})
+        endpoint.refresh_from_db()
+        assert (endpoint.url, endpoint.is_active) == (f"{self.URL}/2", False)
+        assert "This can’t be taken back" in cara.get(f"{here}delete/").text
+        assert cara.post(f"{here}delete/")["Location"] == "/webhooks/"
+        assert not WebhookEndpoint.objects.exists()
+
+    def test_a_replay_tells_of_one_customer_and_is_not_offered(self, cara: Client, endpoint: WebhookEndpoint) -> None:
+        assert "Replay" not in cara.get(f"/webhooks/{endpoint.pk}/").text
+        assert cara.get(f"/webhooks/{endpoint.pk}/replay/").status_code == 404
+
+    def test_a_customers_own_is_not_among_them(self, cara: Client, town: Town, endpoint: WebhookEndpoint) -> None:
+        theirs, _ = webhooks.create_webhook(
+            actor=SYSTEM, customer=town.customer, url="https://crm.example/", allowed=Limits(), at=NOON
+        )
+        assert "crm.example" not in cara.get("/webhooks/").text
+        assert cara.get(f"/webhooks/{theirs.pk}/").status_code == 404
+        assert cara.get(page("webhook", endpoint.pk)).status_code == 404
+
+    def test_others_may_not(self, admin: Client, endpoint: WebhookEndpoint) -> None:
+        for visitor in (admin, staff("product_manager")):
+            assert 'href="/webhooks/"' not in visitor.get("/").text
+            assert visitor.get("/webhooks/").status_code == 403
+            assert visitor.get(f"/webhooks/{endpoint.pk}/").status_code == 403
+            assert visitor.post(f"/webhooks/{endpoint.pk}/delete/").status_code == 403
+        auditor = staff("auditor")
+        assert "New webhook" not in auditor.get("/webhooks/").text
+        assert auditor.post(f"/webhooks/{endpoint.pk}/", {"test": "1"}).status_code == 403
+        assert WebhookEndpoint.objects.exists()

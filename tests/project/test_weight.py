@@ -66,6 +66,8 @@ def root_client(db: Any, root: Account) -> Client:
         "/portal/fjordlys/clients/new/",
         "/portal/fjordlys/webhooks/",
         "/portal/fjordlys/webhooks/new/",
+        "/webhooks/",
+        "/webhooks/new/",
         "/styleguide/",
         "/admin/",
         "/admin/catalog/plan/",

@@ -60,7 +60,7 @@ class Command(BaseCommand):
         make_demo_requests(answerer=_actor("customer_success"), at=timezone.now())
         make_demo_migrations(proposer=_actor("product_manager"), runner=_actor("customer_success"), at=timezone.now())
         make_demo_usage(publisher=_actor("publisher"), runner=_actor("customer_success"), at=timezone.now())
-        make_demo_integrations(admin=_actor("customer_admin"), at=timezone.now())
+        make_demo_integrations(admin=_actor("customer_admin"), runner=_actor("customer_success"), at=timezone.now())
         make_demo_changes(admin=_actor("customer_admin"), at=timezone.now())
         make_demo_drafts(editor=_actor("product_manager"), approver=_actor("publisher"), at=timezone.now())
         path.parent.mkdir(exist_ok=True)
