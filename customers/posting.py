@@ -25,6 +25,7 @@ READ_BYTES: Final = 16_384
 _PORTS: Final = {"https": 443, "http": 80}
 _MOST_ADDRESSES: Final = 4
 _NOT_CONNECTED: Final = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+_LATE: Final = "The answer took too long."
 # A translator makes an IPv4 address of the last 32 bits (networks with IPv6 alone): that one is judged.
 _TRANSLATED: Final = ipaddress.ip_network("64:ff9b::/96")
 
@@ -115,10 +116,34 @@ def _post(
             text = _read(answer, deadline)
         return Answer(answer.status, text, {k.lower(): v for k, v in answer.headers.items()})
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as fault:
-        is_there = not isinstance(fault, _NOT_CONNECTED) or time.monotonic() >= deadline
-        raise (NoAnswer if is_there else _NobodyThere)(f"{type(fault).__name__}: {fault}"[:KEPT_BYTES]) from fault
+        is_late = time.monotonic() >= deadline
+        is_there = is_late or not isinstance(fault, _NOT_CONNECTED)
+        told = _LATE if is_late else _told(fault)
+        raise (NoAnswer if is_there else _NobodyThere)(told[:KEPT_BYTES]) from fault
     finally:
         pool.close()
+
+
+def _told(fault: Exception) -> str:
+    """Returns a sentence for whoever reads the record of deliveries."""
+    if isinstance(fault, urllib3.exceptions.NewConnectionError):  # a ConnectTimeoutError, too
+        return f"Nobody takes the call: {_why(fault)}."
+    if isinstance(fault, urllib3.exceptions.ConnectTimeoutError):
+        return "Nobody took the call in time."
+    if isinstance(fault, urllib3.exceptions.TimeoutError):
+        return _LATE
+    if isinstance(fault, urllib3.exceptions.SSLError):
+        return f"The encrypted connection failed: {_why(fault)}."
+    return f"The connection broke off: {_why(fault)}."
+
+
+def _why(fault: BaseException) -> str:
+    """Returns the words of what lies at the bottom of a failure, without numbers of errors and addresses of objects."""
+    below = [each for each in (fault.__cause__, *fault.args) if isinstance(each, BaseException)]
+    if below:
+        return _why(below[0])
+    said = getattr(fault, "verify_message", "") or getattr(fault, "strerror", "") or str(fault)
+    return str(said).strip().rstrip(".")
 
 
 @contextmanager
@@ -163,7 +188,7 @@ def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> str:
         if len(kept) >= READ_BYTES:
             break
     if time.monotonic() >= deadline:  # it was cut off, which may look like its end
-        raise NoAnswer("The answer took too long.")
+        raise NoAnswer(_LATE)
     return kept[:KEPT_BYTES].decode(errors="replace").replace("\x00", "\ufffd")
 
 
@@ -171,7 +196,7 @@ def _resolved(host: str, port: int, limits: Limits) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as fault:
-        raise NoAnswer(f"The name {host!r} leads nowhere: {fault}") from fault
+        raise NoAnswer(f"The name {host} leads nowhere: {_why(fault)}.") from fault
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     _refuse_private(map(_parsed, addresses), limits)
     return addresses[:_MOST_ADDRESSES]

@@ -114,7 +114,7 @@ def test_of_a_long_answer_only_the_beginning_is_kept() -> None:
 )
 def test_who_takes_too_long_is_cut_off(behave: Callable[[socket.socket, threading.Event], None]) -> None:
     """A receiver that sends a byte now and then would otherwise hold the worker for hours."""
-    with receiver(behave) as (url, _), pytest.raises(NoAnswer):
+    with receiver(behave) as (url, _), pytest.raises(NoAnswer, match=r"^The answer took too long\.$"):
         post(url, b"{}", {}, BRIEF)
 
 
@@ -126,8 +126,33 @@ def test_a_hanging_tls_handshake_is_cut_off() -> None:
 def test_nobody_there_is_no_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoAnswer, match=r"^Nobody takes the call: Connection refused\.$"):
         post(f"http://127.0.0.1:{port}/", b"{}", {}, NEAR)
+
+
+@pytest.mark.parametrize(
+    ("answer", "scheme", "told"),
+    [
+        (b"", "http", "The connection broke off: Remote end closed connection without response."),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "http", "The connection broke off: SSH-2.0-OpenSSH_9.2."),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "https", "The encrypted connection failed: "),
+    ],
+    ids=["hangs up", "speaks something else", "speaks in the clear"],
+)
+def test_what_went_wrong_is_told_in_a_sentence(answer: bytes, scheme: str, told: str) -> None:
+    with receiver(says(answer)) as (url, _), pytest.raises(NoAnswer) as wrong:
+        post(url.replace("http:", f"{scheme}:"), b"{}", {}, NEAR)
+    assert str(wrong.value).startswith(told)
+    assert "object at 0x" not in str(wrong.value)
+
+
+def test_a_name_that_nobody_has_is_told_without_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*args: Any, **how: Any) -> Any:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(NoAnswer, match=r"^The name crm\.example leads nowhere: Name or service not known\.$"):
+        post("https://crm.example/", b"{}", {}, Limits())
 
 
 @pytest.mark.parametrize(
