@@ -21,13 +21,6 @@ def may(context: Any, scope: str, customer: Customer | None = None) -> bool:
     return access_of(context["request"]).allows(scope, customer.pk if customer is not None else None)
 
 
-@register.simple_tag(takes_context=True)
-def reads_history(context: Any, customer: Customer) -> bool:
-    """Whether whoever is signed in may read in the audit trail what happened at this customer."""
-    access = access_of(context["request"])
-    return access.allows("audit:read", customer.pk) or access.allows("customers:read")
-
-
 @register.simple_tag
 def company_sign_in() -> dict[str, str] | None:
     """Returns name and address of the provider that one can sign in with besides, if the settings name one."""
