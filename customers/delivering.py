@@ -204,10 +204,15 @@ def _switch_off(endpoint: WebhookEndpoint, reason: str, now: datetime) -> None:
         )
         to = _keepers(endpoint)
         if to:
-            whose = endpoint.customer.name if endpoint.customer else "all customers"
+            whose, then = (
+                "all customers",
+                "under Webhooks. What it missed is among each customer's changes, over the API.",
+            )
+            if endpoint.customer is not None:
+                whose, then = endpoint.customer.name, "under Integrations, Webhooks, and replay what it missed."
             text = (
                 f"Events of {whose} are no longer sent to {endpoint.url}.\n\n{reason}\n\n"
-                "Once it answers again, switch it on under Integrations, Webhooks, and replay what it missed."
+                f"Once it answers again, switch it on {then}"
             )
             payload = {"to": to, "subject": "A webhook was switched off", "text": text}
             enqueue(topic="mail", payload=payload, at=now, customer=endpoint.customer)

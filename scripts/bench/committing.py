@@ -48,15 +48,15 @@ def crowds() -> list[list[Seat]]:
 
 
 def commit_steadily(rate: float, going: threading.Event, over: threading.Event, done: list[int]) -> None:
-    due, found = 0.0, crowds()
+    due, found = time.monotonic(), crowds()
     if not found:
         raise LookupError("Nobody holds a single seat.")
     for seats in cycle(found):
         if not going.is_set():
-            due = 0.0
             while not going.wait(0.1):
                 if over.is_set():
                     return
+            due = time.monotonic()  # what wasn't asked for meanwhile is not made up for
         taken = [UserWish(seat.user.code, release=(seat.full_name,), accept_loss=True) for seat in seats]
         given = [UserWish(seat.user.code, assign=(seat.full_name,)) for seat in seats]
         for wishes in (taken, given):

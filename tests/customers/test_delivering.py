@@ -146,6 +146,18 @@ def test_gone_switches_it_off_and_tells_the_admins(there: Receiver, fjordlys: Cu
     assert WebhookEvent.objects.count() == 1
 
 
+def test_of_an_address_for_all_customers_success_is_told_and_where_to_go(there: Receiver, fjordlys: Customer) -> None:
+    AccountFactory(email="cara@planarium.example", roles=["customer_success"])
+    listening(there, None)
+    there.says(410)
+    happens(fjordlys)
+    deliver_events(now=timezone.now())
+    letter = OutboxMessage.objects.get(topic="mail").payload
+    assert letter["to"] == ["cara@planarium.example"]
+    assert "Events of all customers are no longer sent" in letter["text"]
+    assert "switch it on under Webhooks. What it missed is among each customer's changes" in letter["text"]
+
+
 def test_what_fails_for_72_hours_is_given_up_and_the_endpoint_is_off(
     there: Receiver, fjordlys: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
