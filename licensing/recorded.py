@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, Final
 
 import structlog
@@ -108,18 +106,6 @@ def trusted(package: Package, rows: Sequence[ModuleLicense]) -> list[ModuleLicen
     return [row for index, row in enumerate(rows) if index in examined.rows] if examined.header else None
 
 
-def trusted_rows(rows: Iterable[ModuleLicense]) -> list[ModuleLicense]:
-    """Returns those of `rows`, all of their packages and in any order, that are as they were sealed.
-
-    Each has its package, with SEALED, at hand.
-    """
-    found: list[ModuleLicense] = []
-    for _, group in groupby(sorted(rows, key=attrgetter("package_id")), key=attrgetter("package_id")):
-        mine = list(group)
-        found += trusted(mine[0].package, mine) or []
-    return found
-
-
 def document_of(package: Package) -> bytes:
     """Returns a package as XML, signed: as it was issued or, where somebody else issued it, as it came (X-5).
 
@@ -136,9 +122,11 @@ def document_of(package: Package) -> bytes:
 
 
 def rows_of(packages: Iterable[Package]) -> dict[int, list[ModuleLicense]]:
-    """Returns the rows of each package in sort order, by its id. One query."""
-    rows: dict[int, list[ModuleLicense]] = {package.pk: [] for package in packages}
-    for row in ModuleLicense.objects.filter(package__in=rows).order_by("package", "sort_order", "pk"):
+    """Returns the rows of each package in sort order, by its id; each has its package at hand. One query."""
+    by_id = {package.pk: package for package in packages}
+    rows: dict[int, list[ModuleLicense]] = {pk: [] for pk in by_id}
+    for row in ModuleLicense.objects.filter(package__in=by_id).order_by("package_id", "sort_order", "pk"):
+        row.package = by_id[row.package_id]
         rows[row.package_id].append(row)
     return rows
 

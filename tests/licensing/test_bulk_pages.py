@@ -303,8 +303,8 @@ def test_the_preview_page_asks_as_much_for_many_rows_as_for_few(
         create_user(customer=fjordlys.customer, actor=fjordlys.actor, code=name, name=name.title())
     many = previews(kari, "\n".join(names), what="assign", plans=[ESSENTIALS]).request["PATH_INFO"]
     for page in (few, many):
-        with django_assert_num_queries(10):
-            # session, account, memberships, staff roles, customer; preview; package rows, solutions;
+        with django_assert_num_queries(11):
+            # session, account, memberships, staff roles, customer; preview; packages and their rows, solutions;
             # its list; its rows with their users; what the menu may show
             assert kari.get(page).status_code == 200
 

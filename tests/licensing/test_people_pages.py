@@ -227,9 +227,9 @@ class TestPlans:
         for n in range(30):
             create_user(customer=fjordlys.customer, actor=fjordlys.actor, code=f"u{n}", name=f"U{n}")
         kari.get(f"{IDA}plans/")
-        with django_assert_num_queries(14):
-            # session, account, roles, memberships, customer, user; board (rows, solutions), seats used (3), the user's
-            # seats; of what is full: open requests, and who was unseen longest
+        with django_assert_num_queries(15):
+            # session, account, roles, memberships, customer, user; board (packages, rows, solutions), seats used (3),
+            # the user's seats; of what is full: open requests, and who was unseen longest
             kari.get(f"{IDA}plans/")
 
 

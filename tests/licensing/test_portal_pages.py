@@ -90,9 +90,9 @@ def test_what_does_not_exist_is_not_there(cara: Client) -> None:
 # ── The customer's page ─────────────────────────────────────────────────────
 def test_it_tells_contract_seats_and_changes(kari: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     kari.get(HOME)
-    with django_assert_num_queries(23):
-        # session, account, roles, memberships; customer; packages and their rows; board (rows, solutions); seats used
-        # (3); open requests; coming moves; overrides that end; subscription, items; counts of users; chart (2);
+    with django_assert_num_queries(24):
+        # session, account, roles, memberships; customer; packages and their rows; board (both again, solutions); seats
+        # used (3); open requests; coming moves; overrides that end; subscription, items; counts of users; chart (2);
         # change sets, what undid them, and how many users each changed
         page = kari.get(HOME)
     assert {meter.name: meter.left for meter in page.context["page"].meters}["Ten Sales Premium"] == "1 left"
@@ -201,7 +201,7 @@ def test_it_tells_seats_entitlements_and_what_happened(
     kari: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     kari.get(OLA)
-    with django_assert_num_queries(22):
+    with django_assert_num_queries(23):
         # Nothing per feature: session, account, roles, memberships, customer, user, names, seats, what is recorded
         # (packages, rows, overrides, period), groups of features, overrides, and the events (count, page); for the
         # pickers the board (rows, solutions), the seats used (3) and the user's own.
