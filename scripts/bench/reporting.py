@@ -20,7 +20,7 @@ from scripts.bench.options import Options
 from scripts.bench.preparing import Site
 from scripts.bench.server import THREADS, WORKERS
 
-HEAD = f"{'':<34}{'req/s':>9}{'of no-op':>10}{'p50 ms':>9}{'p99 ms':>9}{'SQL':>5}"
+HEAD = f"{'':<46}{'req/s':>9}{'of no-op':>10}{'p50 ms':>9}{'p99 ms':>9}{'SQL':>5}"
 
 
 def table(figures: Sequence[Figures], sites: Mapping[str, Site]) -> str:
@@ -30,7 +30,7 @@ def table(figures: Sequence[Figures], sites: Mapping[str, Site]) -> str:
         users = sites[each.line.crowd].population.users
         label = f"{each.line.label}, {users:,} users" if each.line.is_about_users else each.line.label
         rows.append(
-            f"{label:<34}{each.per_second:>9,.0f}{each.of_nothing:>10.2f}{each.p50_ms:>9.2f}{each.p99_ms:>9.2f}"
+            f"{label:<46}{each.per_second:>9,.0f}{each.of_nothing:>10.2f}{each.p50_ms:>9.2f}{each.p99_ms:>9.2f}"
             f"{each.statements:>5}"
         )
     return "\n".join(rows)
@@ -38,28 +38,28 @@ def table(figures: Sequence[Figures], sites: Mapping[str, Site]) -> str:
 
 def apps(found: Apps) -> str:
     """Returns what apps feel: a check beside a read, and the slowest reads at half the maximum rate."""
-    rows = [f"{'what apps feel, ms':<34}{'calm':>9}{'busy':>9}"]
+    rows = [f"{'what apps feel, ms':<46}{'calm':>9}{'busy':>9}"]
     calm, busy = median(found.calm_p99_ms), median(found.busy_p99_ms)
-    rows.append(f"{f'p99 of {found.per_second:,.0f} reads a second':<34}{calm:>9.2f}{busy:>9.2f}")
-    rows.append(f"{'a read, alone':<34}{median(found.read_ms):>9.2f}")
-    rows.append(f"{'a check of 1,000, alone':<34}{median(found.check_ms):>9.2f}")
+    rows.append(f"{f'p99 of {found.per_second:,.0f} reads a second':<46}{calm:>9.2f}{busy:>9.2f}")
+    rows.append(f"{'a read, alone':<46}{median(found.read_ms):>9.2f}")
+    rows.append(f"{'a check of 1,000, alone':<46}{median(found.check_ms):>9.2f}")
     return "\n".join(rows) + f"\nBusy: {median(found.changes_per_second):.0f} seat changes committed a second."
 
 
 def lists(pages: Pages) -> str:
     """Returns one row per list: its server time with few rows and with many; and what the heaviest page weighs."""
     few, many = f"{pages.few:,} rows", f"{pages.many:,} rows"
-    rows = [f"{'server time, ms':<34}{few:>14}{many:>14}{'ratio':>9}"]
-    rows += [f"{label:<34}{a:>14.1f}{b:>14.1f}{b / a:>9.2f}" for label, (a, b) in pages.lists.items()]
+    rows = [f"{'server time, ms':<46}{few:>14}{many:>14}{'ratio':>9}"]
+    rows += [f"{label:<46}{a:>14.1f}{b:>14.1f}{b / a:>9.2f}" for label, (a, b) in pages.lists.items()]
     sizes = ", ".join(f"{label} {size / 1000:.1f}" for label, size in pages.bytes.items())
     return "\n".join(rows) + f"\nkB sent when warm: {sizes}."
 
 
 def impact(impacts: Impacts) -> str:
     """Returns one row per crowd: how long it takes to say what a draft would do to everybody there."""
-    rows = [f"{'impact of a draft':<34}{'users':>9}{'seconds':>10}{'users/s':>10}{'MB':>6}{'ratio':>9}"]
+    rows = [f"{'impact of a draft':<46}{'users':>9}{'seconds':>10}{'users/s':>10}{'MB':>6}{'ratio':>9}"]
     for label, run in (("customers of many users", impacts.large), ("customers of few users", impacts.small)):
-        row = f"{label:<34}{run.users:>9,}{run.seconds:>10.2f}{run.per_second:>10,.0f}{run.memory_mb:>6}"
+        row = f"{label:<46}{run.users:>9,}{run.seconds:>10.2f}{run.per_second:>10,.0f}{run.memory_mb:>6}"
         rows.append(row + (f"{impacts.ratio:>9.2f}" if run is impacts.large else f"{1:>9.2f}"))
     return "\n".join(rows)
 
@@ -67,9 +67,9 @@ def impact(impacts: Impacts) -> str:
 def files(found: Files) -> str:
     """Returns one row per database: what planning a catalog file takes, beside reading its YAML alone."""
     title = f"catalog file, {found.features:,} features"
-    rows = [f"{title:<34}{'YAML, s':>9}{'same, s':>9}{'news, s':>9}{'of YAML':>9}{'features/s':>12}"]
+    rows = [f"{title:<46}{'YAML, s':>9}{'same, s':>9}{'news, s':>9}{'of YAML':>9}{'features/s':>12}"]
     rows += [
-        f"{label:<34}{taken['yaml']:>9.2f}{taken['nothing']:>9.2f}{taken['everything']:>9.2f}"
+        f"{label:<46}{taken['yaml']:>9.2f}{taken['nothing']:>9.2f}{taken['everything']:>9.2f}"
         f"{taken['everything'] / taken['yaml']:>9.1f}{found.features / taken['everything']:>12,.0f}"
         for label, taken in found.seconds.items()
     ]
@@ -79,7 +79,7 @@ def files(found: Files) -> str:
 def goals(verdicts: Sequence[Verdict]) -> str:
     """Returns one row per goal: what it came to, what it had to be, and whether it is met."""
     return "\n".join(
-        f"{'ok' if each.is_met else 'MISSED':<8}{each.goal.label:<40}{each.value:>8.2f}   {each.goal.bounds}"
+        f"{'ok' if each.is_met else 'MISSED':<8}{each.goal.label:<46}{each.value:>8.2f}   {each.goal.bounds}"
         for each in verdicts
     )
 

@@ -203,13 +203,15 @@ NOTHING_ELSE = {
 
 def test_an_impact_is_told_per_second_and_beside_the_small_crowd() -> None:
     assert (NO_IMPACTS.ratio, NO_IMPACTS.large.per_second, NO_IMPACTS.large.seconds_per_100k) == (2, 4000, 25)
-    assert "customers of many users               2,000      0.50     4,000    90     2.00" in impact(NO_IMPACTS)
+    assert "customers of many users                           2,000      0.50     4,000    90     2.00" in impact(
+        NO_IMPACTS
+    )
 
 
 def test_a_list_is_as_good_as_its_worst_case() -> None:
     pages = Pages(100, 100_000, {"users": (20.0, 30.0), "searched": (10.0, 25.0)}, {"home": 900, "users": 7000})
     assert (pages.worst_list, pages.heaviest_page) == (2.5, 7000)
-    assert "searched                                    10.0          25.0     2.50" in lists(pages)
+    assert "searched                                                10.0          25.0     2.50" in lists(pages)
 
 
 def test_a_goal_is_met_from_its_bound_on() -> None:
