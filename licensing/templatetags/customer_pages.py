@@ -29,6 +29,7 @@ class Group(NamedTuple):
     links: list[Link]
 
 
+_LAST: Final = "People & apps"
 # Task → (title, the scope that opens it, where to: names of portal pages; on any of them it is current).
 _TASKS: Final[dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]]] = {
     "": (("Overview", "", ("customer",)),),
@@ -45,7 +46,7 @@ _TASKS: Final[dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]]] = {
         ("Packages", "licenses:read", ("packages",)),
         ("Overrides", "", ("overrides",)),
     ),
-    "Access": (
+    _LAST: (
         ("People", "members:read", ("people",)),
         ("Integrations", "clients:read", ("clients", "webhooks")),
     ),
@@ -73,7 +74,7 @@ def _groups(request: HttpRequest, access: Access, customer: Customer) -> Iterato
             for name, scope, pages in tasks
             if not scope or access.allows(scope, customer.pk)
         ]
-        if title == "Access" and _reads_history(access, customer):
+        if title == _LAST and _reads_history(access, customer):
             links.append(Link("History", f"{reverse('audit')}?{urlencode({'customer': customer.code})}", False))
         if links:
             yield Group(title, links)
