@@ -204,15 +204,12 @@ def _switch_off(endpoint: WebhookEndpoint, reason: str, now: datetime) -> None:
         )
         to = _keepers(endpoint)
         if to:
-            whose, then = (
-                "all customers",
-                "under Webhooks. What it missed is among each customer's changes, over the API.",
-            )
+            whose, where = "all customers", "Webhooks"
             if endpoint.customer is not None:
-                whose, then = endpoint.customer.name, "under Integrations, Webhooks, and replay what it missed."
+                whose, where = endpoint.customer.name, "Integrations, Webhooks"
             text = (
                 f"Events of {whose} are no longer sent to {endpoint.url}.\n\n{reason}\n\n"
-                f"Once it answers again, switch it on {then}"
+                f"Once it answers again, switch it on under {where}, and replay what it missed."
             )
             payload = {"to": to, "subject": "A webhook was switched off", "text": text}
             enqueue(topic="mail", payload=payload, at=now, customer=endpoint.customer)

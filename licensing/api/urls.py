@@ -123,6 +123,7 @@ urlpatterns = [
     path("webhooks/<int:webhook>/", webhooks.AllWebhookDetail.as_view(), name="all-webhook-detail"),
     path("webhooks/<int:webhook>/secrets/", webhooks.AllWebhookSecrets.as_view(), name="all-webhook-secrets"),
     path("webhooks/<int:webhook>/test/", webhooks.AllWebhookTest.as_view(), name="all-webhook-test"),
+    path("webhooks/<int:webhook>/replay/", webhooks.AllWebhookReplay.as_view(), name="all-webhook-replay"),
     path("webhooks/<int:webhook>/deliveries/", webhooks.AllWebhookDeliveries.as_view(), name="all-webhook-deliveries"),
     path(
         "webhooks/<int:webhook>/deliveries/<int:delivery>/again/",

@@ -15,9 +15,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from customers.access import not_allowed
+from customers.access import get_customer, not_allowed
+from customers.actor import Actor
 from customers.api.base import CustomerMixin
-from customers.api.params import refuse_unknown, whole_number
+from customers.api.params import bad_parameter, refuse_unknown, whole_number
 from customers.api.permissions import scope_for
 from customers.delivering import limits
 from customers.errors import NotFound
@@ -30,6 +31,7 @@ from licensing.services.telling import replay
 
 READ = "webhooks:read"
 WRITE = "webhooks:write"
+CUSTOMER = OpenApiParameter("customer", str, required=True, description="Whose users to tell of.")
 AFTER = OpenApiParameter("after", int, required=True, description="The last revision that the receiver knows.")
 
 
@@ -196,11 +198,9 @@ class WebhookReplay(_OfWebhook):
     @extend_schema(parameters=[AFTER], request=None, responses={202: DeliverySerializer})
     def post(self, request: Request, customer: str, webhook: int) -> Response:
         """Sends the present state of whoever's entitlements changed after a revision, to this address alone."""
-        found, customer_found = self.endpoint(webhook), self.customer
+        found, whose = self.endpoint(webhook), self.customer
         refuse_unknown(request, ["after"])
-        after = whole_number(request, "after") or 0
-        sent = replay(actor=self.access.actor, endpoint=found, customer=customer_found, after=after)
-        return Response(DeliverySerializer(sent).data, status=202)
+        return _replayed(request, found, whose, self.access.actor)
 
 
 class WebhookDeliveries(_OfWebhook, GenericAPIView[WebhookDelivery]):
@@ -249,6 +249,20 @@ class AllWebhookTest(WebhookTest):
     pass
 
 
+class AllWebhookReplay(_OfWebhook):
+    required_scopes: ClassVar[dict[str, str]] = {"POST": WRITE}
+
+    @extend_schema(parameters=[CUSTOMER, AFTER], request=None, responses={202: DeliverySerializer})
+    def post(self, request: Request, webhook: int) -> Response:
+        """Sends the present state of whoever's entitlements changed at one customer after a revision of it."""
+        found = self.endpoint(webhook)
+        refuse_unknown(request, ["customer", "after"])
+        code = request.query_params.get("customer")
+        if not code:
+            raise bad_parameter("customer", "The code of a customer, whose revisions these are.")
+        return _replayed(request, found, get_customer(self.access, code, WRITE), self.access.actor)
+
+
 class AllWebhookDeliveries(WebhookDeliveries):
     pass
 
@@ -265,6 +279,12 @@ def _whose(view: Any) -> Customer | None:
     if not view.access.allows(scope_for(view, view.request.method)):
         raise not_allowed()
     return None
+
+
+def _replayed(request: Request, endpoint: WebhookEndpoint, customer: Customer, actor: Actor) -> Response:
+    after = whole_number(request, "after") or 0
+    sent = replay(actor=actor, endpoint=endpoint, customer=customer, after=after)
+    return Response(DeliverySerializer(sent).data, status=202)
 
 
 def _of(customer: Customer | None) -> Any:

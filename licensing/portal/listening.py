@@ -10,10 +10,10 @@ from django.urls import reverse
 
 from customers.access import Access, access_of, not_allowed
 from customers.models import Customer, WebhookEndpoint
-from licensing.portal.gate import Visit, visit
+from licensing.portal.gate import visit
 
 _EVERYWHERE: Final = "listening"
-_PAGES: Final = ("webhook", "webhook_edit", "webhook_rotate", "webhook_delete")
+_PAGES: Final = ("webhook", "webhook_edit", "webhook_rotate", "webhook_replay", "webhook_delete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,7 @@ class Listening:
         links = {page: self.address(page) for page in ("webhooks", "webhook_new")}
         if row is None:
             return links
-        # A replay tells of one customer's users: over the API it says whose; here there is none to say.
-        of_one = _PAGES if self.customer is None else (*_PAGES, "webhook_replay")
-        return links | {page: self.address(page, row.pk) for page in of_one}
+        return links | {page: self.address(page, row.pk) for page in _PAGES}
 
 
 def listening(request: HttpRequest, code: str, scope: str) -> Listening:
@@ -54,16 +52,12 @@ def listening(request: HttpRequest, code: str, scope: str) -> Listening:
     Raises NotFound for a customer the visitor may not know of, Forbidden without the scope: without a code, everywhere.
     """
     if code:
-        return listening_at(visit(request, code, scope))
+        found = visit(request, code, scope)
+        return Listening(found.access, found.customer, found.crumbs)
     access = access_of(request)
     if not access.allows(scope):
         raise not_allowed()
     return Listening(access, None, [])
-
-
-def listening_at(found: Visit) -> Listening:
-    """Returns the visit to the addresses of the customer that is visited."""
-    return Listening(found.access, found.customer, found.crumbs)
 
 
 def may_see_webhooks_of_all(access: Access) -> bool:

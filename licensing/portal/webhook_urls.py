@@ -14,6 +14,7 @@ urlpatterns = [
     path(_WEBHOOK, webhooks.WebhookPage.as_view(), name="webhook"),
     path(f"{_WEBHOOK}edit/", webhooks.EditWebhook.as_view(), name="webhook_edit"),
     path(f"{_WEBHOOK}secret/", webhooks.RotateSecret.as_view(), name="webhook_rotate"),
+    path(f"{_WEBHOOK}replay/", webhooks.ReplayPage.as_view(), name="webhook_replay"),
     path(f"{_WEBHOOK}delete/", webhooks.DeleteWebhook.as_view(), name="webhook_delete"),
     path(f"{_WEBHOOK}deliveries/<int:delivery>/again/", webhooks.SendAgain.as_view(), name="webhook_again"),
 ]

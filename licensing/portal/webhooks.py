@@ -17,16 +17,16 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
 
+from customers.access import get_customer
 from customers.delivering import limits
 from customers.errors import NotFound, Refusal
 from customers.events import TYPES
-from customers.models import WebhookDelivery, WebhookEndpoint
+from customers.models import Customer, WebhookDelivery, WebhookEndpoint
 from customers.services import webhooks
 from customers.tables import Table
 from licensing.portal.asking import Filters
 from licensing.portal.clients import IntegrationForm
-from licensing.portal.gate import visit
-from licensing.portal.listening import Listening, listening, listening_at
+from licensing.portal.listening import Listening, listening
 from licensing.portal.webhook_tables import WRITES, columns, delivery_columns
 from licensing.services.telling import reached_by, replay
 
@@ -68,7 +68,34 @@ class WebhookForm(IntegrationForm):
 
 
 class ReplayForm(forms.Form):
-    after = forms.IntegerField(min_value=0, max_value=2**63 - 1, label="After revision")
+    """From which revision on, and, at an address for all customers, of whom."""
+
+    customer = forms.CharField(max_length=64, label="Customer", help_text="Its code.")
+    after = forms.IntegerField(
+        min_value=0,
+        max_value=2**63 - 1,
+        label="After revision",
+        help_text="The last revision that your app knows; 0 tells of everybody.",
+    )
+
+    def __init__(self, found: Listening, data: Any = None) -> None:
+        super().__init__(data, label_suffix="")
+        self._found = found
+        if found.customer is not None:
+            del self.fields["customer"]
+
+    def clean_customer(self) -> Customer:
+        """Returns the customer with this code."""
+        try:
+            return get_customer(self._found.access, self.cleaned_data["customer"], WRITES)
+        except Refusal as refusal:
+            raise ValidationError(refusal.message) from refusal
+
+    @property
+    def whose(self) -> Customer:
+        """The customer, once the form is valid."""
+        whose: Customer = self._found.customer or self.cleaned_data["customer"]
+        return whose
 
 
 # ── Lists ───────────────────────────────────────────────────────────────────
@@ -209,25 +236,24 @@ class RotateSecret(LoginRequiredMixin, View):
 
 @method_decorator(never_cache, name="dispatch")
 class ReplayPage(LoginRequiredMixin, View):
-    """Says how many users a replay tells of; a POST that confirms sends it. There is none for all customers at once."""
+    """Says how many users of one customer a replay tells of; a POST that confirms sends it."""
 
-    def get(self, request: HttpRequest, customer: str, webhook: int) -> HttpResponse:
-        at = visit(request, customer, WRITES)
-        form = ReplayForm(request.GET if "after" in request.GET else None, label_suffix="")
+    def get(self, request: HttpRequest, webhook: int, customer: str = "") -> HttpResponse:
+        found = listening(request, customer, WRITES)
+        form = ReplayForm(found, request.GET if "after" in request.GET else None)
         frame: dict[str, Any] = {"form": form}
-        if form.is_bound and form.is_valid():
+        if form.is_valid():
             after = form.cleaned_data["after"]
-            frame |= {"after": after, "told": reached_by(at.customer, after)}
-        found = listening_at(at)
+            frame |= {"after": after, "of": form.whose, "told": reached_by(form.whose, after)}
         return _page(request, found, "replay", "Replay", _endpoint(found, webhook), **frame)
 
-    def post(self, request: HttpRequest, customer: str, webhook: int) -> HttpResponse:
-        at, form = visit(request, customer, WRITES), ReplayForm(request.POST, label_suffix="")
-        found, status = listening_at(at), 400
-        row = _endpoint(found, webhook)
+    def post(self, request: HttpRequest, webhook: int, customer: str = "") -> HttpResponse:
+        found, status = listening(request, customer, WRITES), 400
+        row, form = _endpoint(found, webhook), ReplayForm(found, request.POST)
         if form.is_valid():
+            after = form.cleaned_data["after"]
             try:
-                replay(actor=at.access.actor, endpoint=row, customer=at.customer, after=form.cleaned_data["after"])
+                replay(actor=found.access.actor, endpoint=row, customer=form.whose, after=after)
             except Refusal as refusal:
                 form.add_error("after", f"{refusal.message} {refusal.next_action}")
                 status = refusal.status

@@ -155,7 +155,7 @@ def test_of_an_address_for_all_customers_success_is_told_and_where_to_go(there: 
     letter = OutboxMessage.objects.get(topic="mail").payload
     assert letter["to"] == ["cara@planarium.example"]
     assert "Events of all customers are no longer sent" in letter["text"]
-    assert "switch it on under Webhooks. What it missed is among each customer's changes" in letter["text"]
+    assert "switch it on under Webhooks, and replay" in letter["text"]
 
 
 def test_what_fails_for_72_hours_is_given_up_and_the_endpoint_is_off(

@@ -205,13 +205,13 @@ class TestWebhooks:
         WebhookDelivery.objects.all().delete()
         before = town.revision() - 1
         asked = unescape(admin.get(page("webhook_replay", endpoint.pk), {"after": before}).text)
-        assert f"1 user changed after revision {before}." in asked
+        assert f"1 user of {town.customer.name} changed after revision {before}." in asked
         assert not WebhookDelivery.objects.exists()
         admin.post(page("webhook_replay", endpoint.pk), {"after": before})
         assert WebhookDelivery.objects.get().event.type == "entitlements.changed"
         nothing = admin.post(page("webhook_replay", endpoint.pk), {"after": town.revision()})
         assert nothing.status_code == 404
-        assert "Nobody changed" in admin.get(page("webhook_replay", endpoint.pk), {"after": town.revision()}).text
+        assert "Nobody of " in admin.get(page("webhook_replay", endpoint.pk), {"after": town.revision()}).text
         assert admin.post(page("webhook_replay", endpoint.pk), {"after": "x"}).status_code == 400
 
     def test_it_is_changed_and_deleted_once_confirmed(self, admin: Client, endpoint: WebhookEndpoint) -> None:
@@ -292,9 +292,28 @@ class TestWebhooksForAll:
         assert cara.post(f"{here}delete/")["Location"] == "/webhooks/"
         assert not WebhookEndpoint.objects.exists()
 
-    def test_a_replay_tells_of_one_customer_and_is_not_offered(self, cara: Client, endpoint: WebhookEndpoint) -> None:
-        assert "Replay" not in cara.get(f"/webhooks/{endpoint.pk}/").text
-        assert cara.get(f"/webhooks/{endpoint.pk}/replay/").status_code == 404
+    def test_a_replay_tells_of_one_customer_at_a_time(
+        self, cara: Client, endpoint: WebhookEndpoint, town: Town
+    ) -> None:
+        here = f"/webhooks/{endpoint.pk}/"
+        assert f'href="{here}replay/"' in cara.get(here).text
+        town.gives("ola", "ten-sales-premium", at=hours(2))
+        WebhookDelivery.objects.all().delete()
+        since = {"customer": "FJORDLYS", "after": town.revision() - 1}
+        asked = unescape(cara.get(f"{here}replay/", since).text)
+        assert f"1 user of {town.customer.name} changed" in asked
+        assert not WebhookDelivery.objects.exists()
+        assert cara.post(f"{here}replay/", since)["Location"] == here
+        sent = WebhookDelivery.objects.get()
+        assert (sent.endpoint_id, sent.customer_id, sent.event.type) == (
+            endpoint.pk,
+            town.customer.pk,
+            "entitlements.changed",
+        )
+        for wrong in ({"after": 0}, {"customer": "nobody", "after": 0}, {"customer": "a\x00b", "after": 0}):
+            refused = cara.post(f"{here}replay/", wrong)
+            assert refused.status_code == 400
+            assert 'id="id_customer_error"' in refused.text
 
     def test_a_customers_own_is_not_among_them(self, cara: Client, town: Town, endpoint: WebhookEndpoint) -> None:
         theirs, _ = webhooks.create_webhook(

@@ -66,6 +66,27 @@ def test_from_the_first_test_to_a_change_that_is_verified(town: Town, api: APICl
     assert json.loads(there.got[-1][1])["type"] == "entitlements.changed"
 
 
+def test_an_address_for_all_customers_is_told_of_one_of_them_again(town: Town, there: Receiver) -> None:
+    town.buys(sales_premium=1, at=hours(1))
+    town.gives("ola", "ten-sales-premium", at=hours(2))
+    all_of_them = api_with("customers:read", "webhooks:write")
+    made = all_of_them.post("/api/v1/webhooks/", {"url": there.url}, format="json").json()
+    replay = f"/api/v1/webhooks/{made['id']}/replay/"
+    for question, status, code in (
+        ("?after=0", 400, "invalid"),
+        ("?after=0&customer=", 400, "invalid"),
+        ("?after=0&customer=nobody", 404, "not_found"),
+        ("?after=x&customer=fjordlys", 400, "invalid"),
+        (f"?after={town.revision()}&customer=fjordlys", 404, "not_found"),
+    ):
+        refused = all_of_them.post(f"{replay}{question}")
+        assert (refused.status_code, refused.json()["code"]) == (status, code), question
+    assert all_of_them.post(f"{replay}?after={town.revision() - 1}&customer=fjordlys").status_code == 202
+    deliver_events(now=timezone.now())
+    told = json.loads(there.got[-1][1])["data"]
+    assert (told["customer"], set(told["users"])) == ("fjordlys", {"ola"})
+
+
 def test_secrets_are_rotated(api: APIClient, there: Receiver) -> None:
     made = call(api, "POST", "", {"url": there.url}, 201)
     call(api, "POST", f"{made['id']}/secrets/", status=201)

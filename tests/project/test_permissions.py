@@ -205,6 +205,7 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
             "POST webhooks/{webhook}/secrets/",
             "DELETE webhooks/{webhook}/secrets/",
             "POST webhooks/{webhook}/test/",
+            "POST webhooks/{webhook}/replay/",
             "POST webhooks/{webhook}/deliveries/{delivery}/again/",
         )
     },
