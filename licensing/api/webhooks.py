@@ -80,6 +80,7 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
     id = serializers.IntegerField(source="pk")
     event = serializers.CharField(source="event_id", help_text="The number in webhook-id.")
     type = serializers.CharField(source="event.type")
+    customer = serializers.CharField(source="customer.code", default=None, allow_null=True)
     revision = serializers.IntegerField(source="event.revision", allow_null=True)
     state = serializers.CharField(help_text="waiting, delivered or given_up.")
     status = serializers.IntegerField(allow_null=True, help_text="What the receiver answered last.")
@@ -87,7 +88,7 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
     class Meta:
         model = WebhookDelivery
         fields = (
-            *("id", "event", "type", "revision", "state", "attempts", "created_at", "next_attempt_at"),
+            *("id", "event", "type", "customer", "revision", "state", "attempts", "created_at", "next_attempt_at"),
             *("delivered_at", "given_up_at", "status", "answer", "took_ms"),
         )
 
@@ -213,7 +214,7 @@ class WebhookDeliveries(_OfWebhook, GenericAPIView[WebhookDelivery]):
     @extend_schema(responses=DeliverySerializer(many=True))
     def get(self, request: Request, webhook: int, customer: str = "") -> Response:
         """What became of each event of the last 30 days, the newest first."""
-        rows = WebhookDelivery.objects.filter(endpoint=self.endpoint(webhook)).select_related("event")
+        rows = WebhookDelivery.objects.filter(endpoint=self.endpoint(webhook)).select_related("event", "customer")
         page: Any = self.paginate_queryset(self.filter_queryset(rows)) or []
         return self.get_paginated_response(DeliverySerializer(page, many=True).data)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.db.models.functions import Lower
+from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -57,8 +58,23 @@ def delivery_columns(found: Listening, endpoint: WebhookEndpoint) -> list[Column
         link = found.address("webhook_again", endpoint.pk, row.pk)
         return format_html('<a href="{}">Again…<span class="visually-hidden"> {}</span></a>', link, row.event_id)
 
+    def customer(row: WebhookDelivery) -> str | SafeString:
+        if row.customer is None:
+            return ""
+        link = reverse("portal:customer", args=[row.customer.code])
+        return format_html('<a href="{}">{}</a>', link, row.customer.name)
+
+    def code(row: WebhookDelivery) -> str:
+        return row.customer.code if row.customer is not None else ""
+
+    of = (
+        []
+        if found.customer is not None
+        else [Column("customer", "Customer", code, customer, order=("customer__code",))]
+    )
     columns = [
         Column("event", "Event", lambda row: row.event.type, order=("event__type",), is_fixed=True),
+        *of,
         Column("at", "Written", lambda row: row.created_at, lambda row: _date(row.created_at), order=("created_at",)),
         Column("revision", "Revision", lambda row: row.event.revision, order=("event__revision",), is_number=True),
         Column("state", "State", lambda row: row.state, badge),

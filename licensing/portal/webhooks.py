@@ -152,8 +152,10 @@ class WebhookPage(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, webhook: int, customer: str = "") -> HttpResponseBase:
         found, filters = listening(request, customer, READS), DeliveryFilters(request.GET)
         row, asked = _endpoint(found, webhook), filters.asked
-        rows = WebhookDelivery.objects.filter(endpoint=row).select_related("event").defer("event__body")
-        rows = rows.filter(event__type__icontains=asked["search"]) if "search" in asked else rows
+        rows = WebhookDelivery.objects.filter(endpoint=row).select_related("event", "customer").defer("event__body")
+        if "search" in asked:
+            of_one = Q(event__type__icontains=asked["search"])
+            rows = rows.filter(of_one | Q(customer__code__iexact=asked["search"]) if found.customer is None else of_one)
         rows = rows.by_state(asked["state"]) if "state" in asked else rows
         table = Table(request, "deliveries", rows, delivery_columns(found, row), sort="-at")
         if table.wants_csv:

@@ -310,6 +310,9 @@ class TestWebhooksForAll:
             town.customer.pk,
             "entitlements.changed",
         )
+        assert f">{town.customer.name}</a>" in cara.get(here).text
+        assert "entitlements.changed" in cara.get(here, {"search": "fjordlys"}).text
+        assert "Nothing matches" in cara.get(here, {"search": "nordvik"}).text
         for wrong in ({"after": 0}, {"customer": "nobody", "after": 0}, {"customer": "a\x00b", "after": 0}):
             refused = cara.post(f"{here}replay/", wrong)
             assert refused.status_code == 400

@@ -69,7 +69,7 @@ def test_from_the_first_test_to_a_change_that_is_verified(town: Town, api: APICl
 def test_an_address_for_all_customers_is_told_of_one_of_them_again(town: Town, there: Receiver) -> None:
     town.buys(sales_premium=1, at=hours(1))
     town.gives("ola", "ten-sales-premium", at=hours(2))
-    all_of_them = api_with("customers:read", "webhooks:write")
+    all_of_them = api_with("customers:read", "webhooks:read", "webhooks:write")
     made = all_of_them.post("/api/v1/webhooks/", {"url": there.url}, format="json").json()
     replay = f"/api/v1/webhooks/{made['id']}/replay/"
     for question, status, code in (
@@ -85,6 +85,8 @@ def test_an_address_for_all_customers_is_told_of_one_of_them_again(town: Town, t
     deliver_events(now=timezone.now())
     told = json.loads(there.got[-1][1])["data"]
     assert (told["customer"], set(told["users"])) == ("fjordlys", {"ola"})
+    sent = all_of_them.get(f"/api/v1/webhooks/{made['id']}/deliveries/").json()["results"]
+    assert [(row["type"], row["customer"]) for row in sent] == [("entitlements.changed", "fjordlys")]
 
 
 def test_secrets_are_rotated(api: APIClient, there: Receiver) -> None:
