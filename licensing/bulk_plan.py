@@ -106,6 +106,7 @@ class Case:
     may_hold: bool = True
     is_former: bool = False
     creates: bool = False
+    created_as: frozenset[tuple[str, str]] = frozenset()  # what its user would be created with
     expected: frozenset[str] | None = None
     refusal: Refusal | None = None
 
@@ -282,7 +283,7 @@ def _told_apart(cases: Sequence[Case]) -> Iterator[Case]:
         known = first.setdefault(case.user.lower(), case)
         if known is case or case.refusal is not None:
             yield case
-        elif known.wish == case.wish:
+        elif known.wish == case.wish and known.created_as == case.created_as:
             yield Case(case.position, case.user, case.held)
         else:
             refusal = UserNamedTwice(case.user, known.position)

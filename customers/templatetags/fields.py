@@ -11,5 +11,9 @@ register = template.Library()
 
 @register.filter
 def without_placeholder(field: BoundField) -> SafeString:
-    """Returns the field's widget without the grey words that repeat its label and go when one types."""
-    return field.as_widget(attrs={"placeholder": False})
+    """Returns the field's widget without the grey words that repeat its label and go when one types.
+
+    With the value that it was shown with, hidden, where the form asks for that.
+    """
+    shown = field.as_widget(attrs={"placeholder": False})
+    return shown + field.as_hidden(only_initial=True) if field.field.show_hidden_initial else shown

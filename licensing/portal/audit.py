@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from operator import attrgetter
 from typing import Any, Final
 
@@ -91,7 +91,7 @@ _NARROWED: Final[Mapping[str, Callable[[AuditEventQuerySet, Any], AuditEventQuer
     "who": lambda events, who: events.by(who),
     "customer": lambda events, code: events.filter(customer__code__iexact=code),
     "since": lambda events, day: events.filter(at__gte=_midnight(day)),
-    "until": lambda events, day: events.filter(at__lt=_midnight(day) + timedelta(days=1)),
+    "until": lambda events, day: events.filter(at__lte=datetime.combine(day, time.max, tzinfo=UTC)),
     "object": lambda events, code: events.filter(object_code=code),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from typing import Any, Final
 
 from django.contrib.auth.mixins import LoginRequiredMixin
@@ -92,7 +92,7 @@ def find_changes(customer: Customer, filters: ChangeFilters) -> QuerySet[ChangeS
     if told.get("since"):
         rows = rows.filter(at__gte=_midnight(told["since"]))
     if told.get("until"):
-        rows = rows.filter(at__lt=_midnight(told["until"]) + timedelta(days=1))
+        rows = rows.filter(at__lte=timezone.make_aware(datetime.combine(told["until"], time.max)))
     if asked.get("only") == "undo":
         rows = rows.filter(Q(undoes__isnull=False) | Q(undos__isnull=False)).distinct()
     if asked.get("only") == "many":

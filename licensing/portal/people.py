@@ -48,6 +48,21 @@ class UserForm(forms.Form):
             self.add_error(None, f"{refusal.message} {refusal.next_action}")
 
 
+class EditUserForm(UserForm):
+    """Knows what it was shown with, so that what somebody else has changed meanwhile is not put back."""
+
+    def __init__(self, data: Any = None, **options: Any) -> None:
+        super().__init__(data, **options)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The fields that whoever sends it has changed; all of them where it is not told what was shown."""
+        is_told = all(f"initial-{name}" in self.data for name in self.fields)
+        return {name: self.cleaned_data[name] for name in (self.changed_data if is_told else self.fields)}
+
+
 class NewUserForm(UserForm):
     code = forms.CharField(
         max_length=64,
@@ -92,18 +107,18 @@ class EditUser(LoginRequiredMixin, View):
         found = visit(request, customer, WRITES)
         whom = found.user(user)
         now = {"name": whom.name, "email": whom.email, "can_log_in": whom.can_log_in}
-        return self._asking(request, found, whom, UserForm(initial=now))
+        return self._asking(request, found, whom, EditUserForm(initial=now))
 
     def post(self, request: HttpRequest, customer: str, user: str) -> HttpResponse:
-        found, form = visit(request, customer, WRITES), UserForm(request.POST)
+        found, form = visit(request, customer, WRITES), EditUserForm(request.POST)
         whom = found.user(user)
         if not form.is_valid():
             return self._asking(request, found, whom, form, status=400)
         try:
-            told = _edit(found, whom, dry_run=True, **form.cleaned_data)
+            told = _edit(found, whom, dry_run=True, **form.changed)
             if told.released and not is_confirmed(request, found):
                 return _previewed(request, found, whom, told, "Can’t log in any more")
-            return _edited(request, found, whom, **form.cleaned_data)
+            return _edited(request, found, whom, **form.changed)
         except Refusal as refusal:
             form.refuse(refusal)
             return self._asking(request, found, whom, form, status=refusal.status)

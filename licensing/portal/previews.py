@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
@@ -32,6 +32,7 @@ from licensing.services.bulk import apply_preview, find_preview, preview_changes
 from licensing.services.user_lists import drop_lists_of
 
 State = ChangePreview.State
+MENDED_IN_PAGE: Final = 1_000  # rows; what is more would not come back in one form
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -53,6 +54,8 @@ class PreviewPage(LoginRequiredMixin, View):
             "totals": totals,
             "deltas": delta_meters(preview.seat_deltas, board.names),
             "difference": difference_lines(preview.difference, board.names),
+            "may_mend_here": totals.get("blocked", 0) <= MENDED_IN_PAGE,
+            "stay": _created_by(preview) if preview.undoes is not None else 0,
             "can_apply": preview.may_be_applied(timezone.now()) and bool(totals.get("changes")),
             "is_over": preview.expires_at <= timezone.now(),
             "table": table,
@@ -115,6 +118,9 @@ class PreviewMend(LoginRequiredMixin, View):
         if not preview.totals.get("blocked"):
             messages.info(request, "Nothing was in the way.")
             return redirect("portal:preview", seen.customer.code, token)
+        if preview.totals["blocked"] > MENDED_IN_PAGE:
+            messages.info(request, f"More than {MENDED_IN_PAGE:,} rows are mended in a file: download them.")
+            return redirect("portal:preview", seen.customer.code, token)
         context = frame(seen, "Mend", many=True) | {
             "preview": preview,
             "text": _failures(seen, preview),
@@ -125,6 +131,12 @@ class PreviewMend(LoginRequiredMixin, View):
             ],
         }
         return render(request, "licensing/portal/bulk_mend.html", context, status=HTTPStatus.OK)
+
+
+def _created_by(undo: ChangePreview) -> int:
+    """Returns how many users the change that is to be undone created: they stay, without its seats."""
+    made = ChangePreview.objects.filter(change_set=undo.undoes_id).exclude(pk=undo.pk).values_list("totals", flat=True)
+    return sum(totals.get("creates", 0) for totals in made)
 
 
 def _table(request: HttpRequest, seen: Visit, preview: ChangePreview, names: Any, asked: dict[str, str]) -> Table:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from django.db.models import Count
 from django.urls import reverse
 
 from customers.models import Customer
 from licensing.models import ChangeSet, ChangeSetRow
-from licensing.services.bulk import UNDO_WITHIN, undone_by
+from licensing.services.bulk import UNDO_WITHIN, undos_of
 
 RECENT: int = 6
 
@@ -54,14 +55,14 @@ def recent_changes(customer: Customer, at: datetime, most: int = RECENT) -> list
 
 def tell(customer: Customer, changes: Sequence[ChangeSet], at: datetime) -> list[Told]:
     """Returns the change sets with how many users they changed and whether they are undone. Two queries."""
-    undone = undone_by(customer=customer, change_sets=changes)
-    counted = ChangeSetRow.objects.filter(change_set__in=[each.pk for each in (*changes, *undone.values())]).order_by()
+    undone = undos_of(customer=customer, change_sets=changes)
+    counted_in = [each.pk for each in (*changes, *chain.from_iterable(undone.values()))]
+    counted = ChangeSetRow.objects.filter(change_set__in=counted_in).order_by()
     users = dict(counted.values_list("change_set").annotate(Count("pk")))
     told = []
     for change in changes:
-        undo = undone.get(change.number)
+        undos = undone.get(change.number, [])
         is_recent = change.at >= at - UNDO_WITHIN
-        told.append(
-            Told(change, customer, users.get(change.pk, 0), users.get(undo.pk, 0) if undo else 0, undo, is_recent)
-        )
+        back = sum(users.get(undo.pk, 0) for undo in undos)
+        told.append(Told(change, customer, users.get(change.pk, 0), back, undos[0] if undos else None, is_recent))
     return told

@@ -87,14 +87,16 @@ def apply_preview(
 
     Everything is worked out again under the customer's lock. Raises StateMoved (409 `state_moved`) when any row comes
     out differently now; the preview is `stale` then and keeps the difference. Raises NotFound, PreviewBlocked,
-    PreviewNotReady, PreviewExpired. A preview that was applied is returned as it is: a token counts once. `dry_run`
-    compares and changes nothing.
+    PreviewNotReady, PreviewExpired, UndoTooLate. A preview that was applied is returned as it is: a token counts once.
+    `dry_run` compares and changes nothing.
     """
     now = at or timezone.now()
     preview = find_preview(customer=customer, token=token)
     if preview.state in (State.APPLIED, State.APPLYING):
         return preview
     _refuse_unready(preview, now)
+    if preview.undoes is not None:
+        _refuse_old(preview.undoes, now)
     if preview.total <= AT_ONCE or dry_run:
         apply_now(preview, actor, at=at, dry_run=dry_run)
     else:
@@ -120,8 +122,8 @@ def preview_undo(
     change_set = ChangeSet.objects.filter(customer=customer, number=number).first()
     if change_set is None:
         raise NotFound("change set", str(number))
-    _refuse_undo(customer, change_set, now)
-    rows = ChangeSetRow.objects.filter(change_set=change_set).order_by("user__code")
+    _refuse_undo(change_set, now)
+    rows = _rows_to_undo(change_set)
     frozen = [
         BulkWish(
             position,
@@ -130,7 +132,7 @@ def preview_undo(
             release=tuple(sorted(set(after) - set(before))),
             accept_loss=True,
         ).to_json()
-        for position, (user, before, after) in enumerate(rows.values_list("user__code", "before", "after"), 1)
+        for position, (user, before, after) in enumerate(rows, 1)
     ]
     kind = ChangePreview.Kind.UNDO
     return _preview(customer, actor, frozen, mode, reason, at, kind=kind, undoes=change_set)
@@ -147,12 +149,26 @@ def wishes_of(preview: ChangePreview, *, outcomes: Collection[str] = (Outcome.BL
 def undone_by(*, customer: Customer, change_sets: Collection[ChangeSet]) -> dict[int, ChangeSet]:
     """Returns by number which of `change_sets` are undone, and by which one; an undo that was itself undone counts no
     longer. One query."""
+    return {number: undos[0] for number, undos in undos_of(customer=customer, change_sets=change_sets).items()}
+
+
+def undos_of(*, customer: Customer, change_sets: Collection[ChangeSet]) -> dict[int, list[ChangeSet]]:
+    """Returns by number the undos of each of `change_sets` that were not undone, the newest first: what was undone in
+    part has several. One query."""
     undos = ChangeSet.objects.filter(customer=customer, undoes__isnull=False).select_related("undoes")
-    undone: dict[int, ChangeSet] = {}
+    undone: dict[int, list[ChangeSet]] = {}
     for undo in undos.order_by("-number"):  # whatever undoes something came after it
         if undo.undoes is not None and undo.number not in undone:
-            undone.setdefault(undo.undoes.number, undo)
+            undone.setdefault(undo.undoes.number, []).append(undo)
     return {each.number: undone[each.number] for each in change_sets if each.number in undone}
+
+
+def _undone_users(change_set: ChangeSet) -> frozenset[int]:
+    """Returns the ids of the users whose row was taken back, and not given again by undoing that."""
+    undone: set[int] = set()
+    for undo in ChangeSet.objects.filter(undoes=change_set):
+        undone |= set(undo.rows.values_list("user_id", flat=True)) - _undone_users(undo)
+    return frozenset(undone)
 
 
 def progress_of(preview: ChangePreview) -> int:
@@ -233,13 +249,26 @@ def _refuse_unready(preview: ChangePreview, now: datetime) -> None:
         raise PreviewExpired(preview.token, preview.expires_at)
 
 
-def _refuse_undo(customer: Customer, change_set: ChangeSet, now: datetime) -> None:
+def _refuse_old(change_set: ChangeSet, now: datetime) -> None:
+    if now - change_set.at > UNDO_WITHIN:
+        raise UndoTooLate(change_set.number, UNDO_WITHIN.days)
+
+
+def _refuse_undo(change_set: ChangeSet, now: datetime) -> None:
     growing = ChangePreview.objects.light().filter(change_set=change_set, state=State.APPLYING).first()
     if growing is not None:
         raise StillGrowing(change_set.number, growing.token)
-    if now - change_set.at > UNDO_WITHIN:
-        raise UndoTooLate(change_set.number, UNDO_WITHIN.days)
-    undo = undone_by(customer=customer, change_sets=[change_set]).get(change_set.number)
-    # What was undone in part, as many as possible, can be undone further.
-    if undo is not None and undo.rows.count() >= change_set.rows.count():
-        raise AlreadyUndone(change_set.number, undo.number)
+    _refuse_old(change_set, now)
+
+
+def _rows_to_undo(change_set: ChangeSet) -> list[tuple[str, list[str], list[str]]]:
+    """Returns (code, before, after) of the rows that are not undone yet; what was undone in part can be undone further.
+
+    Raises AlreadyUndone where none is left.
+    """
+    undone = _undone_users(change_set)
+    rows = ChangeSetRow.objects.filter(change_set=change_set).order_by("user__code")
+    left = [row for user, *row in rows.values_list("user_id", "user__code", "before", "after") if user not in undone]
+    if undone and not left:
+        raise AlreadyUndone(change_set.number, change_set.undos.latest("number").number)
+    return [(code, before, after) for code, before, after in left]

@@ -53,7 +53,7 @@ def deliver_changes(payload: Mapping[str, Any]) -> None:
         raise
     except Exception as fault:
         _LOG.exception("change_preview_failed", preview=preview.pk)
-        told = fault.message if isinstance(fault, Refusal) else f"{type(fault).__name__}: {fault}"
+        told = fault.message if isinstance(fault, Refusal) else ""  # what it was is for the log
         ChangePreview.objects.filter(pk=preview.pk).update(state=State.FAILED, why=told)
 
 

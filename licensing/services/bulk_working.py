@@ -85,7 +85,8 @@ def _case(ground: Ground, wish: BulkWish) -> Case:
     except Refusal as refusal:
         return Case(wish.position, code, held, creates=user is None, refusal=refusal)
     if user is None:
-        return Case(wish.position, code, held, named, creates=True)
+        told = frozenset((name, str(said)) for name, said in (wish.create or {}).items())
+        return Case(wish.position, code, held, named, creates=True, created_as=told)
     return Case(wish.position, code, held, named, may_hold=user.may_hold_seats, is_former=user.is_former_employee)
 
 

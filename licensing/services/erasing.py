@@ -215,19 +215,30 @@ def _scrub_previews(user: CustomerUser, words: _Words) -> int:
     """Likewise of previews of changes and their rows. Lists that name the person are dropped: they last for a day."""
     previews = ChangePreview.objects.filter(customer=user.customer)
     count = sum(_scrub(previews, field, words) for field in ("wishes", "difference"))
-    named = Q(user=user) | Q(user_code__iexact=words.code)
-    for row in ChangePreviewRow.objects.filter(named, customer=user.customer):
-        row.user_code = words.pseudonym
+    for row in _naming(ChangePreviewRow.objects.filter(customer=user.customer), user, words).iterator(BATCH):
+        was = (row.user_code, row.message, row.next_action, row.blocking)
+        if row.user_id == user.pk or row.user_code.lower() in {each.lower() for each in (words.code, *words.addresses)}:
+            row.user_code = words.pseudonym
+            row.blocking = row.blocking | {"user": words.pseudonym} if row.blocking else {}
         row.message, row.next_action = (_without_code(text, words) for text in (row.message, row.next_action))
-        row.blocking = _without(row.blocking | {"user": words.pseudonym} if row.blocking else {}, words)
-        row.save(update_fields=["user_code", "message", "next_action", "blocking"])
-        count += 1
+        row.blocking = _without(row.blocking, words)
+        if was != (row.user_code, row.message, row.next_action, row.blocking):
+            row.save(update_fields=["user_code", "message", "next_action", "blocking"])
+            count += 1
     for kept in _mentioning(UserList.objects.filter(customer=user.customer), "content", words):
         cells = {text.strip().lower() for text in _texts(kept.content)}
         if words.code.lower() in cells or any(_reworded(text, words) != text for text in _texts(kept.content)):
             kept.delete()
             count += 1
     return count
+
+
+def _naming(rows: Any, user: CustomerUser, words: _Words) -> Any:
+    """Returns the rows of previews that are about the person, or say their code or address of somebody else's row."""
+    named = Q(user=user)
+    for word in (words.code, *words.addresses):
+        named |= Q(user_code__iexact=word) | Q(message__icontains=word) | Q(next_action__icontains=word)
+    return rows.filter(named)
 
 
 def _texts(told: Any) -> Iterator[str]:

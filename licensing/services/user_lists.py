@@ -83,9 +83,10 @@ def prune_lists(*, now: datetime, is_stopping: Callable[[], bool] = lambda: Fals
 def wishes_of_entries(*, customer: Customer, entries: Sequence[Entry], deed: Deed) -> list[BulkWish]:
     """Returns a wish per row, its position the row's number. Queries grow with batches of users.
 
-    Rows that name nobody, or somebody who can't be found by their e-mail address, become wishes with a fault.
+    Rows that name nobody, two people at once, or somebody who can't be found by their e-mail address, become wishes
+    with a fault.
     """
-    addressed = [entry.email for entry in entries if entry.email and not entry.user]
+    addressed = [entry.email for entry in entries if entry.email]
     codes = _codes_by_email(customer, addressed)
     named = [entry.user or _code_from(entry.email) for entry in entries if deed.creates]
     known = _known_codes(customer, named) if deed.creates else frozenset[str]()
@@ -97,9 +98,12 @@ def _wish(entry: Entry, deed: Deed, codes: Mapping[str, str], known: frozenset[s
     release = entry.release if deed.as_listed else deed.release
     user = entry.user or codes.get(entry.email.lower(), "")
     fault, create = entry.fault, None
-    if not fault and deed.creates and user.lower() not in known and entry.email.lower() not in codes:
+    is_addressed = not entry.user and entry.email.lower() in codes
+    if not fault and deed.creates and user.lower() not in known and not is_addressed:
         user = user or _code_from(entry.email)
         create, fault = _creation(entry, user, known)
+    elif not fault and entry.user and codes.get(entry.email.lower(), entry.user).lower() != entry.user.lower():
+        fault = f"The address {entry.email[:100]!r} is somebody else’s here: {codes[entry.email.lower()]!r}’s."
     elif not fault and not user:
         fault = f"Nobody here has the e-mail address {entry.email[:100]!r}."
     if fault:

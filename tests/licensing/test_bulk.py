@@ -302,6 +302,16 @@ class TestCreating:
         after = previews(shop, kari, at=hours(4))
         assert outcomes(after) == [("kari", "unchanged", "")]
 
+    def test_two_people_with_one_code_are_not_taken_for_one(self, shop: Town) -> None:
+        ola, nils = {"name": "Ola Berg"}, {"name": "Nils Vik"}
+        rows = [gives("nils", SALES, create=ola), gives("NILS", SALES, create=nils), gives("nils", SALES, create=ola)]
+        preview = previews(shop, *rows, mode="as_many")
+        assert [(outcome, code) for _, outcome, code in outcomes(preview)] == [
+            ("changes", ""),
+            ("blocked", "user_named_twice"),
+            ("unchanged", ""),
+        ]
+
     def test_who_cannot_be_created_is_named(self, shop: Town) -> None:
         preview = previews(
             shop,
@@ -354,6 +364,28 @@ class TestUndoing:
         applies(shop, undoes(shop, 1, at=hours(9)), at=hours(10))
         assert known() == {1: 4, 2: 3}
         assert shop.holds("ola") == set()
+
+    def test_what_is_undone_in_part_is_undone_once_and_then_no_more(self, shop: Town) -> None:
+        applies(shop, previews(shop, gives("ola", ESSENTIALS), gives("ida", ESSENTIALS), at=hours(2)), at=hours(3))
+        shop.gives("ida", SALES, at=hours(4))  # so her seat has moved
+        applies(shop, undoes(shop, 1, mode="as_many", at=hours(5)), at=hours(6))
+        assert (shop.holds("ola"), shop.holds("ida")) == (set(), {SALES})
+        shop.gives("ida", ESSENTIALS, at=hours(7))
+        shop.gives("ola", ESSENTIALS, at=hours(7))  # anew, which is nothing that change 1 did
+
+        rest = undoes(shop, 1, mode="as_many", at=hours(8))
+        assert outcomes(rest) == [("ida", "changes", "")]
+        applies(shop, rest, at=hours(9))
+        assert (shop.holds("ola"), shop.holds("ida")) == ({ESSENTIALS}, set())
+        with pytest.raises(AlreadyUndone):
+            undoes(shop, 1, at=hours(10))
+
+    def test_an_undo_is_too_late_when_it_is_applied_too_late(self, shop: Town) -> None:
+        applies(shop, previews(shop, gives("ola", SALES), at=hours(2)), at=hours(3))
+        in_time = undoes(shop, 1, at=hours(3) + timedelta(days=29, hours=23))
+        with pytest.raises(UndoTooLate):
+            applies(shop, in_time, at=hours(3) + timedelta(days=30, hours=2))
+        assert shop.holds("ola") == {SALES}
 
     def test_conflicts_are_named_per_user(self, shop: Town) -> None:
         for user in ("ola", "ida"):
@@ -426,6 +458,29 @@ class TestInTheBackground:
         assert preview.change_set.rows.count() == 3
         assert ChangeSet.objects.count() == 1
         shop.assert_whole()
+
+    def test_what_stops_half_way_keeps_the_record_of_what_is_done(
+        self, shop: Town, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wishes = [gives("ola", SALES), gives("ida", SERVICE), gives("per", SALES)]
+        preview = applies(shop, works(shop, previews(shop, *wishes, mode="as_many")))
+        written, rows = [], bulk_applying.write_rows
+
+        def fails_later(*args: object, **how: object) -> object:
+            written.append(1)
+            if len(written) > 1:
+                raise RuntimeError("disk on fire")
+            return rows(*args, **how)
+
+        monkeypatch.setattr(bulk_applying, "write_rows", fails_later)
+        preview = works(shop, preview)
+        assert (preview.state, preview.why) == ("failed", "")
+        assert preview.change_set is not None
+        assert preview.change_set.rows.count() == 2
+        monkeypatch.undo()
+        rest = previews(shop, *wishes, mode="as_many")
+        rest = works(shop, rest) if rest.state == "waiting" else rest
+        assert [outcome for _, outcome, _ in outcomes(rest)] == ["unchanged", "unchanged", "changes"]
 
     def test_the_worker_leaves_a_preview_stale_when_the_state_moved(self, shop: Town) -> None:
         wishes = [gives("ola", SALES), gives("ida", SALES), gives("per", SERVICE)]

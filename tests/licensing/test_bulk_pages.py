@@ -353,3 +353,52 @@ def test_people_are_told_what_they_may_be_called(kari: Client, market: Market) -
     assert "Ten Sales Premium" in kari.get(BULK).text
     assert said(kari.get(BULK)) == []
     assert CALENDAR
+
+
+# ── What is not to be taken for something else ──────────────────────────────
+def test_two_new_people_whose_addresses_begin_alike_are_told_apart(kari: Client, fjordlys: Town) -> None:
+    file = "name;email\nOla Berg;nils@berg.example\nNils Vik;nils@vik.example\n"
+    page = previews(kari, file, what="assign", plans=[ESSENTIALS], creates="on", mode="as_many")
+    assert [row.outcome for row in page.context["table"].page] == ["changes", "blocked"]
+
+
+def test_a_code_and_an_address_of_two_people_are_one_fault(kari: Client, fjordlys: Town) -> None:
+    edit_user(customer=fjordlys.customer, actor=fjordlys.actor, user=fjordlys.users["ida"], email="ida@x.example")
+    page = previews(kari, "code;email\nola;ida@x.example\nida;ida@x.example\n", what="assign", plans=[ESSENTIALS])
+    assert outcomes(page) == {"ola": "blocked", "ida": "changes"}
+    assert "is somebody else’s here" in why(page, "ola")
+
+
+def test_what_stopped_half_way_says_what_was_done(kari: Client, fjordlys: Town) -> None:
+    done = applies(kari, previews(kari, "ola\n", what="assign", plans=[ESSENTIALS]))
+    ChangePreview.objects.update(state="failed")
+    told = kari.get(done.request["PATH_INFO"]).text
+    assert "This stopped half-way" in told
+    assert "Nothing has changed yet" not in told
+    assert f"change {ChangeSet.objects.get().number}</a>, which can be undone" in told
+
+
+def test_undoing_says_that_who_was_created_stays(kari: Client, fjordlys: Town) -> None:
+    file = "code;name\nzoe;Zoe Lund\n"
+    done = applies(kari, previews(kari, file, what="assign", plans=[ESSENTIALS], creates="on"))
+    assert "who was created stays, without seats" in done.text
+    number = ChangeSet.objects.get().number
+    undo = kari.post(f"/portal/fjordlys/changes/{number}/undo/", {"mode": "all_or_nothing"}, follow=True)
+    assert "That change created 1 user, who stays" in undo.text
+
+
+@pytest.mark.parametrize("address", ["/portal/fjordlys/changes/", "/audit/"])
+def test_the_last_day_there_is_can_be_asked_for(kari: Client, address: str) -> None:
+    assert kari.get(address, {"until": "9999-12-31"}).status_code == 200
+    assert kari.get(address, {"since": "0001-01-01"}).status_code == 200
+
+
+def test_too_many_rows_to_come_back_in_a_form_are_mended_in_a_file(
+    kari: Client, fjordlys: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("licensing.portal.previews.MENDED_IN_PAGE", 1)
+    page = previews(kari, "nobody\nnoone\n", what="assign", plans=[ESSENTIALS], mode="as_many")
+    address = page.request["PATH_INFO"]
+    assert "Download them to mend" in page.text
+    assert "rows here" not in page.text
+    assert kari.get(f"{address}mend/")["Location"] == address

@@ -64,6 +64,9 @@ def _in_a_list(town: Town) -> None:
     made = {"name": "Kari Nordmann", "email": "kari@fjordlys.example"}
     row = gives(CODE.upper(), "ten-service-premium", create=made, said=said)
     previews(town, row, gives("ola", "ten-sales-premium"), mode="as_many", at=hours(6))
+    # And where others are in the way: no seat is left but hers, and a row that only says her address.
+    short = [gives(code, "ten-sales-premium") for code in ("ola", "ida", "per")]
+    previews(town, *short, gives("kari@fjordlys.example"), mode="as_many", at=hours(6))
 
 
 def erased(town: Town, **how: Any) -> Any:
@@ -107,7 +110,7 @@ def test_no_table_says_any_more_who_it_was(fjordlys: Town) -> None:
     }
     told = erased(fjordlys)
     assert traces(everything_recorded()) == {}
-    assert (told.events, told.messages, told.answers, told.previews) == (5, 1, 1, 3)
+    assert (told.events, told.messages, told.answers, told.previews) == (5, 1, 1, 7)
 
 
 def test_history_keeps_its_shape(fjordlys: Town) -> None:

@@ -5,6 +5,7 @@ Fjordlys has two seats of Sales Premium and one of Service Premium; Ola holds bo
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -87,6 +88,17 @@ class TestAdding:
 
 
 class TestEditing:
+    def test_what_somebody_else_changed_meanwhile_is_not_put_back(self, kari: Client, fjordlys: Town) -> None:
+        shown = kari.get(f"{OLA}edit/").text
+        told = dict(re.findall(r'<input type="hidden" name="(initial-\w+)"(?: value="([^"]*)")?', shown))
+        assert set(told) == {"initial-name", "initial-email", "initial-can_log_in"}
+        others = {"name": "Ola Berg", "can_log_in": False}
+        edit_user(customer=fjordlys.customer, actor=fjordlys.actor, user=user("ola"), **others)
+        mine = {"name": told["initial-name"], "email": "ola@x.example", "can_log_in": "on"}
+        kari.post(f"{OLA}edit/", told | mine)
+        ola = user("ola")
+        assert (ola.name, ola.email, ola.can_log_in) == ("Ola Berg", "ola@x.example", False)
+
     def test_name_and_address(self, kari: Client, fjordlys: Town) -> None:
         answer = kari.post(f"{OLA}edit/", {"name": "Ola Berg", "email": "ola@x.example", "can_log_in": "on"})
         assert answer["Location"] == OLA
