@@ -170,7 +170,10 @@ def _create(
     new = {row.position for row in changes if row.creates}
     if not new:
         return worked.ground.users
-    made = add_users(commit, [new_user(wish) for wish in wishes_in(preview, new)])
+    seated = {row.position for row in changes if row.before != row.after}
+    wanted = [(wish.position, new_user(wish)) for wish in wishes_in(preview, new)]
+    follow = {user["code"] for position, user in wanted if position in seated}
+    made = add_users(commit, [user for _, user in wanted], are_faultless=True, seats_follow=follow)
     return {**worked.ground.users, **{user.code.lower(): user for user in made}}
 
 

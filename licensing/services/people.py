@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,17 +62,29 @@ def create_users(
         return add_users(commit, users)
 
 
-def add_users(commit: Commit, users: Sequence[Mapping[str, Any]]) -> list[CustomerUser]:
-    """Creates many users in a commit that is in progress, as `create_users` does. Raises Invalid."""
+def add_users(
+    commit: Commit,
+    users: Sequence[Mapping[str, Any]],
+    *,
+    are_faultless: bool = False,
+    seats_follow: Collection[str] = (),
+) -> list[CustomerUser]:
+    """Creates many users in a commit that is in progress, as `create_users` does. Raises Invalid.
+
+    Who has asked `faults_of_new` in this commit says that they `are_faultless`. What those of the codes `seats_follow`
+    hold is written with the seats that they are given in it.
+    """
     rows = [
         CustomerUser(customer=commit.customer, created_at=commit.at, code=user["code"], **_editable(user))
         for user in users
     ]
-    _refuse_pseudonyms(row.code for row in rows)
-    for row in rows:
-        _check(row, unique=False)
+    if not are_faultless:
+        _refuse_pseudonyms(row.code for row in rows)
+        for row in rows:
+            _check(row, unique=False)
     created: list[CustomerUser] = CustomerUser.objects.bulk_create(rows, batch_size=BATCH)
-    rewrite_users(commit, created)
+    follow = set(seats_follow)
+    rewrite_users(commit, [user for user in created if user.code not in follow])
     commit.changed()
     events = map(_created, rows, users)
     audit.record_all(actor=commit.actor, events=events, customer=commit.customer, at=commit.at)
