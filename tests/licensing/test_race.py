@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from licensing.reading import held_set, read_user
 from tests.licensing.market import Market, Town, hours
 
 CLAIMANTS, THREADS = 200, 25
-SWAPS = int(os.environ.get("SWAPS", "100"))  # the promise is about a thousand; a hundred take a tenth of the time
+SWAPS = 1_000
 
 
 def at_once(acts: list[Callable[[], str]]) -> list[str]:
@@ -77,7 +76,7 @@ def test_during_a_swap_no_read_sees_the_user_without_either_plan() -> None:
     done = threading.Event()
 
     def swap() -> str:
-        for turn in range(SWAPS):
+        for turn in range(SWAPS if connection.vendor == "postgresql" else 20):  # on SQLite nobody looks meanwhile
             town.gives("ola", plans[turn % 2])
         done.set()
         return "swapped"
