@@ -54,7 +54,7 @@ CODES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "putSeatDetail": {"404": ("seat_not_held",), "409": _SEATS},
     "deleteSeatDetail": {"404": ("seat_not_held",), "409": ("missing_prerequisite",)},
     "postChangeSetPreview": {"409": ("change_set_growing",)},
-    "postChangeSetList": {"409": _PREVIEW},
+    "postChangeSetList": {"409": ("undo_too_late", *_PREVIEW)},
     "postChangeSetUndo": {"409": ("already_undone", "undo_too_late", *_PREVIEW)},
     "patchUserDetail": {"409": ("user_is_erased",)},
     "postUserErasure": {"400": ("not_confirmed",), "409": ("user_is_erased",)},

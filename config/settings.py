@@ -289,8 +289,8 @@ SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS
 if BEHIND_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# The largest body an API call or form may have, in bytes.
-DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_BODY_BYTES", 2_500_000)
+# The largest body an API call or form may have, in bytes: a pasted list of 10,000 users fits.
+DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_BODY_BYTES", 5_000_000)
 
 # ── API ─────────────────────────────────────────────────────────────────────
 REST_FRAMEWORK = {

@@ -402,3 +402,11 @@ def test_too_many_rows_to_come_back_in_a_form_are_mended_in_a_file(
     assert "Download them to mend" in page.text
     assert "rows here" not in page.text
     assert kari.get(f"{address}mend/")["Location"] == address
+
+
+def test_a_pasted_list_as_long_as_a_list_may_be_is_read(kari: Client) -> None:
+    """With long names and addresses."""
+    lines = [f"{'x' * 30}{n};{'Å' * 60};{'y' * 50}{n}@{'z' * 60}.example" for n in range(9_999)]
+    page = hands_in(kari, "\n".join(["code;name;email", *lines]))
+    assert page.status_code == 200
+    assert "What to do with 9999 users" in page.text
