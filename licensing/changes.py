@@ -20,6 +20,7 @@ from django.db.models import Q
 
 from licensing.errors import ChangesGone, RevisionNotReached
 from licensing.models import CustomerRevision, HoldingPeriod, RevisionEntry, UserPeriod
+from licensing.models.revision import ERASING
 from licensing.passed import instants_passed
 from licensing.snapshots import State
 
@@ -49,17 +50,19 @@ class Changes:
 def changes_after(state: State, after: int, *, most: int) -> Changes:
     """Returns what changed after the revision `after` and up to the state's instant, at most `most` revisions of it.
 
-    Raises RevisionNotReached for a revision to come, ChangesGone where one in between is not recorded. No query where
-    nothing changed.
+    Raises RevisionNotReached for a revision to come, ChangesGone where one in between is not recorded, or erased a
+    user: who kept the old code would keep all that it had. No query where nothing changed.
     """
     if after > state.revision:
         raise RevisionNotReached(state.customer, asked=after, reached=state.revision)
     if after == state.revision:
         return Changes(after)
     head = CustomerRevision.objects.get(customer=state.customer_id)
-    instants = _instants(head, after, state.as_of)
+    instants, erasing = _instants(head, after, state.as_of)
     if set(range(max(after, 1), state.revision + 1)) - instants.keys():
         raise ChangesGone(state.customer, after)
+    if any(after < number <= state.revision for number in erasing):
+        raise ChangesGone(state.customer, after, erased=True)
     page = range(after + 1, min(after + most, state.revision) + 1)
     history = _History(head, instants.get(after), instants[page[-1]])
     changes: list[Change] = []
@@ -73,14 +76,15 @@ def changes_after(state: State, after: int, *, most: int) -> Changes:
     return Changes(changes[-1].revision, changes)
 
 
-def _instants(head: CustomerRevision, after: int, at: datetime) -> dict[int, datetime]:
-    """Returns the instants of the revision `after` and of those that follow, up to `at`."""
-    entries = RevisionEntry.objects.filter(customer=head.customer_id, number__gte=after, at__lte=at)
-    found: dict[int, datetime] = dict(entries.order_by().values_list("number", "at"))
+def _instants(head: CustomerRevision, after: int, at: datetime) -> tuple[dict[int, datetime], list[int]]:
+    """Returns the instants of the revision `after` and of those that follow, up to `at`; and which erased a user."""
+    recorded = RevisionEntry.objects.filter(customer=head.customer_id, number__gte=after, at__lte=at)
+    entries = list(recorded.order_by().values_list("number", "at", "cause"))
+    found: dict[int, datetime] = {number: instant for number, instant, _ in entries}
     if head.due_at is not None and head.due_at <= at:
         passed = enumerate(instants_passed(head.customer_id, head.stamp, at), start=head.number + 1)
         found |= {number: instant for number, instant in passed if number >= after}
-    return found
+    return found, [number for number, _, cause in entries if cause == ERASING]
 
 
 class _Line:

@@ -453,15 +453,21 @@ class RevisionNotReached(Refusal):
 
 
 class ChangesGone(Refusal):
-    """What happened after a revision is no longer known in full, so it can't be followed from there."""
+    """What happened after a revision is not known in full, so it can't be followed from there.
+
+    `erased`: a user was erased since, and is told under no name any more (docs/adr/0026).
+    """
 
     code = "changes_gone"
     status = 410
     title = "Changes not kept"
 
-    def __init__(self, customer: str, after: int) -> None:
+    def __init__(self, customer: str, after: int, *, erased: bool = False) -> None:
         super().__init__(
-            f"The changes of {customer} after revision {after} are not all kept.",
+            f"The changes of {customer} after revision {after} can't be followed: a user was erased since, "
+            "and whoever was is named nowhere any more."
+            if erased
+            else f"The changes of {customer} after revision {after} are not all kept.",
             blocking={"kind": "revision", "code": str(after)},
             next_action="Take a new snapshot, and follow the changes after its revision.",
             details={"reset": True},

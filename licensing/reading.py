@@ -129,8 +129,12 @@ class Reading:
 
     @property
     def etag(self) -> str:
-        """Names revision and periods, and so ends with the earliest of user period, set period and date state."""
-        return f"r{self.revision}-u{self.periods[0]}-h{self.periods[1]}"
+        """Names revision and periods, and so ends with the earliest of user period, set period and date state.
+
+        For another instant than now it names the recorded revision, too: each commit may move when a period ends.
+        """
+        tag = f"r{self.revision}-u{self.periods[0]}-h{self.periods[1]}"
+        return tag if self.recorded == self.revision else f"{tag}-n{self.recorded}"
 
 
 @dataclass(frozen=True, slots=True)

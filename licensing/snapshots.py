@@ -65,7 +65,11 @@ class State:
 
     @property
     def etag(self) -> str:
-        return f"s{self.revision}"
+        """Names the revision told, and for another instant than now the one recorded too.
+
+        One commit more and one instant fewer to come lead to the same number, and so does an erasure that renames.
+        """
+        return f"s{self.revision}" if self.recorded == self.revision else f"s{self.revision}-n{self.recorded}"
 
 
 @dataclass(frozen=True, slots=True)

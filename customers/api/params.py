@@ -69,6 +69,14 @@ def whole_number(request: Request, name: str, *, least: int = 0, most: int = 2**
     raise bad_parameter(name, f"A whole number from {least} to {most}, not {raw!r}.")
 
 
+def required_number(request: Request, name: str, message: str) -> int:
+    """Returns a whole number from 0 that has to be given. Raises Invalid, with `message` where it isn't."""
+    found = whole_number(request, name)
+    if found is None:
+        raise bad_parameter(name, message)
+    return found
+
+
 def parameter_names(view: Any, filterset: Any = None) -> set[str]:
     """Returns the query parameters that a list takes: its filters, its pages, and the view's own `extra_parameters`."""
     names = set(getattr(view, "extra_parameters", ()))

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from customers.access import access_of
 from customers.api.pagination import LARGEST_PAGE
-from customers.api.params import bad_parameter, flag, instant, refuse_unknown, whole_number
+from customers.api.params import flag, instant, refuse_unknown, required_number, whole_number
 from customers.api.schema import ProblemSerializer
 from licensing import changes, snapshots
 from licensing.api.answers import answered, in_words, is_known, tag_of, tagged, unchanged
@@ -47,7 +47,9 @@ _AFTER: Final = OpenApiParameter(
 )
 _LIMIT: Final = OpenApiParameter("limit", int, description=f"How many revisions at most, 1 to {LARGEST_PAGE}.")
 PROBLEM: Final = "application/problem+json"
-_GONE: Final = OpenApiResponse(ProblemSerializer, description="Not all is kept: take a new snapshot")
+_GONE: Final = OpenApiResponse(
+    ProblemSerializer, description="Not all is kept, or a user was erased since: take a new snapshot"
+)
 
 _Found = TypeVar("_Found", bound=State)
 
@@ -97,9 +99,7 @@ class Changes(_OfCustomer):
     def get(self, request: Request, customer: str) -> HttpResponseBase:
         """What changed after a revision, in order and whole, by whatever cause: a write, or the clock."""
         refuse_unknown(request, ["after", "limit", "min_revision"])
-        after = whole_number(request, "after") if "after" in request.query_params else None
-        if after is None:
-            raise bad_parameter("after", "The revision to begin after, for instance that of a snapshot.")
+        after = required_number(request, "after", "The revision to begin after, for instance that of a snapshot.")
         most = whole_number(request, "limit", least=1, most=LARGEST_PAGE) or CHANGES_PER_PAGE
         state = self.find(request, customer, snapshots.read_state, whole_number(request, "min_revision"))
         tag = tag_of(request, state.etag)

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from customers.access import get_customer, not_allowed
 from customers.actor import Actor
 from customers.api.base import CustomerMixin
-from customers.api.params import bad_parameter, refuse_unknown, whole_number
+from customers.api.params import bad_parameter, refuse_unknown, required_number
 from customers.api.permissions import scope_for
 from customers.delivering import limits
 from customers.errors import NotFound
@@ -32,7 +32,8 @@ from licensing.services.telling import replay
 READ = "webhooks:read"
 WRITE = "webhooks:write"
 CUSTOMER = OpenApiParameter("customer", str, required=True, description="Whose users to tell of.")
-AFTER = OpenApiParameter("after", int, required=True, description="The last revision that the receiver knows.")
+_KNOWN = "The last revision that the receiver knows."
+AFTER = OpenApiParameter("after", int, required=True, description=_KNOWN)
 
 
 class WebhookSerializer(serializers.ModelSerializer[WebhookEndpoint]):
@@ -283,7 +284,7 @@ def _whose(view: Any) -> Customer | None:
 
 
 def _replayed(request: Request, endpoint: WebhookEndpoint, customer: Customer, actor: Actor) -> Response:
-    after = whole_number(request, "after") or 0
+    after = required_number(request, "after", _KNOWN)
     sent = replay(actor=actor, endpoint=endpoint, customer=customer, after=after)
     return Response(DeliverySerializer(sent).data, status=202)
 

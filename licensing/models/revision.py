@@ -1,6 +1,10 @@
 """How often a customer's answers changed, and when last: the row that serialises all writes of one customer."""
 
+from typing import Final
+
 from django.db import models
+
+ERASING: Final = "user.erased"  # the cause of revisions that can't be told: the old code is kept nowhere
 
 
 class CustomerRevision(models.Model):

@@ -28,7 +28,7 @@ from licensing.portal.asking import Filters
 from licensing.portal.clients import IntegrationForm
 from licensing.portal.listening import Listening, listening
 from licensing.portal.webhook_tables import WRITES, columns, delivery_columns
-from licensing.services.telling import reached_by, replay
+from licensing.services.telling import following, replay
 
 READS: Final = "webhooks:read"
 _OF_ALL_ALONE: Final = "catalog.version.published"
@@ -246,7 +246,7 @@ class ReplayPage(LoginRequiredMixin, View):
         frame: dict[str, Any] = {"form": form}
         if form.is_valid():
             after = form.cleaned_data["after"]
-            frame |= {"after": after, "of": form.whose, "told": reached_by(form.whose, after)}
+            frame |= {"after": after, "of": form.whose, "told": following(form.whose, after)}
         return _page(request, found, "replay", "Replay", _endpoint(found, webhook), **frame)
 
     def post(self, request: HttpRequest, webhook: int, customer: str = "") -> HttpResponse:

@@ -22,6 +22,7 @@ from customers.actor import Actor
 from customers.models import AuditEvent, Customer, CustomerUser, IdempotencyRecord, OutboxMessage, WebhookEvent
 from licensing.errors import NotConfirmed, UserIsErased
 from licensing.models import ChangePreview, ChangePreviewRow, ChangeSet, UserList
+from licensing.models.revision import ERASING
 from licensing.selectors import seats_held
 from licensing.services.change_sets import UserOutcome, known_as, write_outcomes
 from licensing.services.commit import Commit, customer_commit
@@ -69,7 +70,7 @@ def erase_user(
 
     `confirm` is the user's code, typed once more (a dry run needs none). Raises NotConfirmed, UserIsErased.
     """
-    with customer_commit(customer=customer, actor=actor, cause="user.erased", at=at, dry_run=dry_run) as commit:
+    with customer_commit(customer=customer, actor=actor, cause=ERASING, at=at, dry_run=dry_run) as commit:
         user = CustomerUser.objects.of(customer).select_related("customer").get(pk=user.pk)
         if user.is_erased:
             raise UserIsErased(user.code)
@@ -95,7 +96,7 @@ def erase_user(
         told["previews"] = previews
         audit.record(
             actor=actor,
-            action="user.erased",
+            action=ERASING,
             object_type="user",
             object_code=known_as(user),
             customer=customer,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,9 +19,9 @@ from django.utils import timezone
 
 from customers.actor import SYSTEM, Actor
 from customers.audit import record
-from customers.errors import NotFound
 from customers.events import Listeners, emit, listeners
 from customers.models import Customer, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from licensing.errors import RevisionNotReached
 from licensing.models import (
     ChangeSet,
     CustomerRevision,
@@ -30,6 +31,7 @@ from licensing.models import (
     RevisionEntry,
     UserPeriod,
 )
+from licensing.models.revision import ERASING
 from licensing.querysets import open_at
 from licensing.services.ledger import Commit
 
@@ -55,7 +57,8 @@ def tell(commit: Commit) -> None:
     for package in packages.select_related("owner"):
         _emit(heard, commit, "package.activated", {"owner": package.owner.code, "package": package.number})
     if heard.to("entitlements.changed"):
-        _tell_state(heard, commit, changed_users(commit.customer, commit.at, commit.at))
+        users = changed_users(commit.customer, commit.at, commit.at)
+        _tell_state(heard, commit, Following(users, commit.cause == ERASING))
 
 
 def state_of(commit: Commit, users: Iterable[int]) -> dict[str, Any]:
@@ -91,10 +94,29 @@ def changed_users(customer: Customer, since: datetime, until: datetime) -> list[
     return list(now.order_by().values_list("user", flat=True).distinct()[: MOST_USERS + 1])
 
 
-def reached_by(customer: Customer, after: int) -> int:
-    """Returns of how many users a replay after the revision `after` would tell: MOST_USERS and one at most."""
-    first = RevisionEntry.objects.filter(customer=customer, number__gt=after).order_by("number").first()
-    return 0 if first is None else len(changed_users(customer, first.at, timezone.now()))
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What changed at a customer after a revision.
+
+    `users` are the ids of whom an event would tell, MOST_USERS and one at most; `is_anew`: somebody was erased, whom
+    only a new snapshot shows to be gone (docs/adr/0026).
+    """
+
+    users: Sequence[int] = ()
+    is_anew: bool = False
+
+    @property
+    def is_resync(self) -> bool:
+        return self.is_anew or len(self.users) > MOST_USERS
+
+
+def following(customer: Customer, after: int, until: datetime | None = None) -> Following:
+    """Returns what a replay after the revision `after` would tell. Two queries and one for the users."""
+    entries = RevisionEntry.objects.filter(customer=customer, number__gt=after)
+    first = entries.order_by("number").first()
+    if first is None:
+        return Following()
+    return Following(changed_users(customer, first.at, until or timezone.now()), entries.filter(cause=ERASING).exists())
 
 
 @transaction.atomic
@@ -103,15 +125,14 @@ def replay(
 ) -> WebhookDelivery:
     """Writes one event, for this endpoint alone, with the present state of whoever changed after the revision `after`.
 
-    It needs no kept events: who changed is read off the periods (J-6). Raises NotFound where no revision follows.
+    It needs no kept events: who changed is read off the periods (J-6). After the present revision it tells of nobody.
+    Raises RevisionNotReached for one to come.
     """
     head = CustomerRevision.objects.select_for_update().get(customer=customer)
-    first = RevisionEntry.objects.filter(customer=customer, number__gt=after).order_by("number").first()
-    if first is None:
-        raise NotFound("revision after", str(after))
+    if after > head.number:
+        raise RevisionNotReached(customer.code, asked=after, reached=head.number)
     told = Commit(customer, SYSTEM, max(at or timezone.now(), head.stamp), head, "replay")
-    users = changed_users(customer, first.at, told.at)
-    event = _tell_state(Listeners(customer, (_wanting_all(endpoint),)), told, users)
+    event = _tell_state(Listeners(customer, (_wanting_all(endpoint),)), told, following(customer, after, told.at))
     if event is None:
         raise AssertionError("a replay goes to whom it is for")
     record(
@@ -133,12 +154,12 @@ def _wanting_all(endpoint: WebhookEndpoint) -> WebhookEndpoint:
     return asked
 
 
-def _tell_state(heard: Listeners, commit: Commit, users: Sequence[int]) -> WebhookEvent | None:
-    if len(users) > MOST_USERS:
+def _tell_state(heard: Listeners, commit: Commit, changed: Following) -> WebhookEvent | None:
+    if changed.is_resync:
         address = f"/api/v1/customers/{commit.customer.code}/entitlements/snapshot/"
         said: dict[str, Any] = {"resync": True, "snapshot": address, **state_of(commit, [])}
     else:
-        said = {"resync": False, "snapshot": None, **state_of(commit, users)}
+        said = {"resync": False, "snapshot": None, **state_of(commit, changed.users)}
     return _emit(heard, commit, "entitlements.changed", said)
 
 

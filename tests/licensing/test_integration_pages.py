@@ -14,6 +14,7 @@ from customers.actor import SYSTEM
 from customers.models import ApiClient, ApiKey, AuditEvent, WebhookDelivery, WebhookEndpoint
 from customers.posting import Limits
 from customers.services import keys, webhooks
+from licensing.services.erasing import erase_user
 from tests.factories.customers import NOON, AccountFactory, ApiClientFactory, MembershipFactory, api_with_key
 from tests.licensing.market import Market, Town, hours
 
@@ -209,10 +210,20 @@ class TestWebhooks:
         assert not WebhookDelivery.objects.exists()
         admin.post(page("webhook_replay", endpoint.pk), {"after": before})
         assert WebhookDelivery.objects.get().event.type == "entitlements.changed"
-        nothing = admin.post(page("webhook_replay", endpoint.pk), {"after": town.revision()})
-        assert nothing.status_code == 404
+        early = admin.post(page("webhook_replay", endpoint.pk), {"after": town.revision() + 1})
+        assert early.status_code == 409
         assert "Nobody of " in admin.get(page("webhook_replay", endpoint.pk), {"after": town.revision()}).text
         assert admin.post(page("webhook_replay", endpoint.pk), {"after": "x"}).status_code == 400
+
+    def test_a_replay_across_an_erasure_says_to_fetch_a_snapshot(
+        self, admin: Client, endpoint: WebhookEndpoint, town: Town
+    ) -> None:
+        before = town.revision()
+        erase_user(customer=town.customer, actor=SYSTEM, user=town.users["ola"], confirm="ola")
+        asked = unescape(admin.get(page("webhook_replay", endpoint.pk), {"after": before}).text)
+        assert f"A user of {town.customer.name} was erased after revision {before}" in asked
+        admin.post(page("webhook_replay", endpoint.pk), {"after": before})
+        assert '"resync":true' in WebhookDelivery.objects.latest("pk").event.body
 
     def test_it_is_changed_and_deleted_once_confirmed(self, admin: Client, endpoint: WebhookEndpoint) -> None:
         asked = {"url": "https://crm.example/other", "description": "Other", "types": ["package.activated"]}

@@ -18,6 +18,7 @@ from licensing.facts import DateState, Mode
 from licensing.models import EntitlementSet, Holding, HoldingPeriod, Override, Package, UserPeriod
 from licensing.reading import held_set, read_customer, read_user
 from licensing.services.commit import customer_commit
+from licensing.services.erasing import erase_user
 from licensing.services.overrides import end_override, grant_override
 from licensing.services.people import create_user, edit_user
 from licensing.services.periods import rewrite_customer
@@ -246,6 +247,9 @@ step = st.one_of(
 )
 
 
+erasing = st.tuples(st.just("erase"), st.just("ida"), st.none())
+
+
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(step, min_size=3, max_size=9))
 def test_whatever_happens_periods_are_whole_and_explain_agrees(town: Town, steps: list[tuple[str, Any, Any]]) -> None:
@@ -277,6 +281,8 @@ def happen(town: Town, verb: str, who: Any, what: Any, at: datetime) -> None:
         town.takes(who, what, at=at)
     elif verb == "buy":
         town.buys(at=at, **{who: what})
+    elif verb == "erase":
+        erase_user(customer=town.customer, actor=SYSTEM, user=town.users[who], confirm=town.users[who].code, at=at)
     elif verb == "leave":
         edit_user(customer=town.customer, actor=SYSTEM, user=town.users[who], can_log_in=what, at=at)
     else:

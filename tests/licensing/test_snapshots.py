@@ -21,15 +21,18 @@ from rest_framework.test import APIClient
 from customers.actor import SYSTEM
 from customers.errors import Refusal
 from licensing.changes import changes_after
+from licensing.errors import ChangesGone
 from licensing.facts import Mode
-from licensing.models import CustomerRevision
+from licensing.models import CustomerRevision, RevisionEntry
 from licensing.reading import forget_sets, read_user
+from licensing.services.erasing import erase_user
+from licensing.services.overrides import end_override
 from licensing.services.people import create_user
 from licensing.services.sweeping import sweep
 from licensing.snapshots import Snapshot, State, read_snapshot, read_state
 from tests.factories.customers import api_with
 from tests.licensing.market import Market, Town, hours
-from tests.licensing.test_periods import happen, override, step
+from tests.licensing.test_periods import erasing, happen, override, step
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 SNAPSHOT = "/api/v1/customers/fjordlys/entitlements/snapshot/"
@@ -110,6 +113,33 @@ def test_without_a_key_nothing_is_signed(fjordlys: Town, api: APIClient, setting
     settings.SIGNING_KEY = ""
     refused = api.get(SNAPSHOT, {"signed": "true"})
     assert (refused.status_code, refused.json()["code"]) == (503, "no_signing_key")
+
+
+@pytest.mark.parametrize("address", [SNAPSHOT, "/api/v1/customers/fjordlys/users/ida/entitlements/"])
+def test_what_is_to_come_is_sent_again_once_it_changes(fjordlys: Town, api: APIClient, address: str) -> None:
+    """One commit more and one instant fewer: that day's revision has the same number, and tells something else."""
+    begins, day = hours(24 * 4000), {"at": hours(24 * 5000).isoformat()}
+    given = override(fjordlys, Mode.ADD, value=100, user=fjordlys.users["ida"], starts_at=begins, at=hours(4))
+    first = api.get(address, day)
+    told = body(first)
+    end_override(customer=fjordlys.customer, actor=SYSTEM, override=given, at=hours(5))
+    now = body(api.get(address, day, headers={"If-None-Match": first["ETag"]}))
+    assert now["revision"] == told["revision"]
+    assert now != told
+
+
+def test_until_when_that_holds_is_sent_again_too(fjordlys: Town, api: APIClient) -> None:
+    """Two instants of Ola's fewer, two commits more, and the period that Ida is in then ends one day."""
+    address, day = "/api/v1/customers/fjordlys/users/ida/entitlements/", {"at": hours(24 * 3000).isoformat()}
+    ola, ida = fjordlys.users["ola"], fjordlys.users["ida"]
+    between = {"starts_at": hours(24 * 1000), "ends_at": hours(24 * 2000)}
+    given = override(fjordlys, Mode.ADD, value=100, user=ola, **between, at=hours(4))
+    first = api.get(address, day)
+    end_override(customer=fjordlys.customer, actor=SYSTEM, override=given, at=hours(5))
+    override(fjordlys, Mode.ADD, value=100, user=ida, starts_at=hours(24 * 4000), at=hours(6))
+    now = body(api.get(address, day, headers={"If-None-Match": first["ETag"]}))
+    assert now["revision"] == first.json()["revision"]
+    assert (first.json()["valid_until"], now["valid_until"]) == (None, "2036-12-18T12:00:00.000000Z")
 
 
 def test_the_past_has_snapshots_too(fjordlys: Town, api: APIClient) -> None:
@@ -193,6 +223,22 @@ def test_they_cost_the_same_for_any_number_of_users(fjordlys: Town, api: APIClie
     assert costs == [6, 6]
 
 
+def test_an_erasure_can_not_be_followed_as_the_old_code_can_not_be_told(fjordlys: Town, api: APIClient) -> None:
+    """A copy that kept it would keep all that the person had (U-7, H-12)."""
+    before = fjordlys.revision()
+    erase_user(customer=fjordlys.customer, actor=SYSTEM, user=fjordlys.users["ola"], confirm="ola", at=hours(4))
+    gone = api.get(CHANGES, {"after": before})
+    assert (gone.status_code, gone.json()["code"], gone.json()["reset"]) == (410, "changes_gone", True)
+    assert gone.json()["detail"] == (
+        f"The changes of fjordlys after revision {before} can't be followed: a user was erased since, "
+        "and whoever was is named nowhere any more."
+    )
+    assert "ola" not in body(api.get(SNAPSHOT))["users"]
+    assert api.get(CHANGES, {"after": before + 1}).json()["changes"] == []
+    fjordlys.gives("per", "ten-sales-premium", at=hours(5))
+    assert [set(c["users"]) for c in api.get(CHANGES, {"after": before + 1}).json()["changes"]] == [{"per"}]
+
+
 @pytest.mark.parametrize(
     ("query", "status", "code"),
     [
@@ -271,9 +317,17 @@ def known_by(snapshot: Snapshot | None) -> Known:
 
 
 def follow(known: Known, after: int, state: State | None, most: int) -> tuple[Known, int]:
-    """Returns what a client knows once it has followed the changes up to the state, a page at a time."""
+    """Returns what a client knows once it has followed the changes up to the state, a page at a time.
+
+    Where somebody was erased it is told to begin anew, and only there.
+    """
     assert state is not None
     while True:
+        erased = RevisionEntry.objects.filter(number__gt=after, number__lte=state.revision, cause="user.erased")
+        if erased.exists():
+            with pytest.raises(ChangesGone):
+                changes_after(state, after, most=most)
+            return known_by(read_snapshot("fjordlys", state.as_of)), state.revision
         page = changes_after(state, after, most=most)
         for change in page.changes:
             known["users"] |= change.users
@@ -290,7 +344,7 @@ def instants(of: int) -> Iterator[datetime]:
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    steps=st.lists(step, min_size=3, max_size=9),
+    steps=st.lists(st.one_of(step, erasing), min_size=3, max_size=9),
     looks=st.sets(st.integers(0, 40), min_size=1, max_size=6),
     most=st.integers(1, 4),
     swept=st.booleans(),

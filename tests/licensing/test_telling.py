@@ -15,10 +15,11 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from customers.actor import SYSTEM
-from customers.errors import NotFound
 from customers.models import WebhookEndpoint, WebhookEvent
+from licensing.errors import RevisionNotReached
 from licensing.facts import Mode
 from licensing.services import telling
+from licensing.services.erasing import erase_user
 from licensing.services.overrides import grant_override
 from licensing.services.subscriptions import cancel_subscription
 from licensing.services.sweeping import sweep
@@ -147,8 +148,28 @@ def test_a_replay_tells_the_present_state_of_whoever_changed_since(heard: Town) 
     (told,) = [data for _, data in events()]
     assert (told["revision"], set(told["users"])) == (heard.revision(), {"ola"})
     assert told["sets"][told["users"]["ola"]]["plans"][0]["code"] == "sales-essentials"
-    with pytest.raises(NotFound):
-        replay(actor=SYSTEM, endpoint=endpoint, customer=heard.customer, after=heard.revision(), at=hours(5))
+    replay(actor=SYSTEM, endpoint=endpoint, customer=heard.customer, after=heard.revision(), at=hours(5))
+    assert (events()[-1][1]["revision"], events()[-1][1]["users"]) == (heard.revision(), {}), "it has all there is"
+    with pytest.raises(RevisionNotReached):
+        replay(actor=SYSTEM, endpoint=endpoint, customer=heard.customer, after=heard.revision() + 1, at=hours(5))
+
+
+def test_who_is_erased_is_told_as_a_resync_for_the_old_code_can_not_be_told(heard: Town) -> None:
+    """Who kept Ola's answer by her code finds out that she is gone from a snapshot (U-7, J-2)."""
+    heard.buys(sales_premium=2, at=hours(1))
+    heard.gives("ola", "ten-sales-premium", at=hours(2))
+    after = heard.revision()
+    erase_user(customer=heard.customer, actor=SYSTEM, user=heard.users["ola"], confirm="ola", at=hours(3))
+    told = events()[-1][1]
+    assert (told["revision"], told["resync"], told["users"]) == (heard.revision(), True, {})
+    assert told["snapshot"] == "/api/v1/customers/fjordlys/entitlements/snapshot/"
+
+    heard.gives("ida", "ten-sales-premium", at=hours(4))
+    assert events()[-1][1]["resync"] is False
+    endpoint = WebhookEndpoint.objects.get()
+    for since, is_anew in ((after, True), (after + 1, False)):
+        replay(actor=SYSTEM, endpoint=endpoint, customer=heard.customer, after=since, at=hours(5))
+        assert events()[-1][1]["resync"] is is_anew, since
 
 
 def test_duplicated_and_shuffled_events_lead_to_the_state_that_is(heard: Town) -> None:

@@ -60,6 +60,7 @@ def test_from_the_first_test_to_a_change_that_is_verified(town: Town, api: APICl
     assert [(row["type"], row["status"]) for row in delivered][-1] == ("endpoint.test", 204)
     assert call(api, "GET", f"{made['id']}/deliveries/?state=waiting")["results"] == []
     call(api, "POST", f"{made['id']}/deliveries/{delivered[0]['id']}/again/", status=202)
+    call(api, "POST", f"{made['id']}/replay/", status=400)
     call(api, "POST", f"{made['id']}/replay/?after=1", status=202)
     deliver_events(now=timezone.now())
     assert there.got[-2][0]["webhook-id"] == there.got[-3][0]["webhook-id"]
@@ -77,7 +78,8 @@ def test_an_address_for_all_customers_is_told_of_one_of_them_again(town: Town, t
         ("?after=0&customer=", 400, "invalid"),
         ("?after=0&customer=nobody", 404, "not_found"),
         ("?after=x&customer=fjordlys", 400, "invalid"),
-        (f"?after={town.revision()}&customer=fjordlys", 404, "not_found"),
+        ("?customer=fjordlys", 400, "invalid"),
+        (f"?after={town.revision() + 1}&customer=fjordlys", 409, "revision_not_reached"),
     ):
         refused = all_of_them.post(f"{replay}{question}")
         assert (refused.status_code, refused.json()["code"]) == (status, code), question
