@@ -72,6 +72,8 @@ CODES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "postOverrideList": {"409": ("override_refused",)},
     "deleteOverrideDetail": {"409": ("override_refused",)},
     "postWebhookList": {"409": ("too_many_webhooks",)},
+    "postWebhookReplay": {"409": ("revision_not_reached",)},
+    "postAllWebhookReplay": {"409": ("revision_not_reached",)},
     "postWebhookSecrets": {"409": ("two_live_secrets",)},
     "postAllWebhookList": {"409": ("too_many_webhooks",)},
     "postAllWebhookSecrets": {"409": ("two_live_secrets",)},

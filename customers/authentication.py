@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from django.contrib.auth.models import AnonymousUser
@@ -16,6 +17,14 @@ from customers.last_used import note_use
 SCHEME: Final = "bearer"
 
 
+def token_of(sent: Mapping[str, str]) -> str | None:
+    """Returns what was sent as a key, by the headers as WSGI names them; None where none was."""
+    scheme, _, token = sent.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() == SCHEME:
+        return token.strip()
+    return sent.get("HTTP_X_API_KEY", "").strip() or None  # as OpenFeature's providers may send it
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """Sets `request.auth` to the KnownKey; `request.user` stays anonymous, for nobody is signed in.
 
@@ -23,13 +32,11 @@ class ApiKeyAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, KnownKey] | None:
-        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-        if scheme.lower() != SCHEME:
-            token = request.META.get("HTTP_X_API_KEY", "")  # as OpenFeature's providers may send it
-            if not token:
-                return None
+        token = token_of(request.META)
+        if token is None:
+            return None
         now = timezone.now()
-        known = find_key(token.strip(), at=now)
+        known = find_key(token, at=now)
         if known is None:
             raise AuthenticationFailed
         note_use(known.key_id, at=now)

@@ -106,9 +106,11 @@ def prune_events(*, now: datetime, is_stopping: Callable[[], bool] = lambda: Fal
 
 
 def _headers(delivery: WebhookDelivery) -> dict[str, str]:
-    """Returns the headers of the standard: one signature for every live secret."""
+    """Returns the headers of the standard: one signature for every live secret. Raises NoAnswer where none is."""
     at, name = datetime.now(UTC), message_id(delivery.event)
     secrets = [unseal(secret.sealed) for secret in delivery.endpoint.secrets.all()]
+    if not secrets:
+        raise NoAnswer("The address was deleted.")  # since the lease; nothing goes out unsigned
     signatures = [Webhook(secret).sign(name, at, delivery.event.body) for secret in secrets]
     return {
         "Content-Type": "application/json",
@@ -162,10 +164,10 @@ def _failed(delivery: WebhookDelivery, answer: Answer | None, now: datetime) -> 
     _note(delivery, given_up_at=now if is_over else None, next_attempt_at=None if is_over else again)
     endpoint = delivery.endpoint
     WebhookEndpoint.objects.filter(pk=endpoint.pk, failing_since=None).update(failing_since=now)
-    endpoint.refresh_from_db(fields=["failing_since"])
+    since = WebhookEndpoint.objects.filter(pk=endpoint.pk).values_list("failing_since", flat=True).first()
     if answer is not None and answer.status == GONE:
         _switch_off(endpoint, "The receiver answered 410 Gone.", now)
-    elif endpoint.failing_since is not None and endpoint.failing_since <= now - GIVE_UP_AFTER:
+    elif since is not None and since <= now - GIVE_UP_AFTER:  # none where it was deleted meanwhile
         _switch_off(endpoint, "Nothing could be delivered for 72 hours.", now)
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
+import idna
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
@@ -26,6 +27,10 @@ _PORTS: Final = {"https": 443, "http": 80}
 _MOST_ADDRESSES: Final = 4
 _NOT_CONNECTED: Final = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 _LATE: Final = "The answer took too long."
+# Networks that are special to this version of `ipaddress` no more, or not yet.
+_NOT_EVERYBODYS: Final = tuple(
+    map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "fec0::/10", "3fff::/20", "64:ff9b:1::/48"))
+)
 # A translator makes an IPv4 address of the last 32 bits (networks with IPv6 alone): that one is judged.
 _TRANSLATED: Final = ipaddress.ip_network("64:ff9b::/96")
 
@@ -59,7 +64,10 @@ class Answer:
 
 
 def checked(url: str, limits: Limits) -> SplitResult:
-    """Returns the parts of an address that may be posted to, as far as its text tells. Raises BadAddress."""
+    """Returns the parts of an address that may be posted to, as far as its text tells. Raises BadAddress.
+
+    A name in letters beyond ASCII is spelled as the network spells it.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -78,7 +86,17 @@ def checked(url: str, limits: Limits) -> SplitResult:
     literal = _literal(parts.hostname)
     if literal is not None:
         _refuse_private([literal], limits)
-    return parts
+    return parts if parts.hostname.isascii() else _in_ascii(parts, port)
+
+
+def _in_ascii(parts: SplitResult, port: int | None) -> SplitResult:
+    try:
+        name = idna.encode(str(parts.hostname), uts46=True).decode()
+    except idna.IDNAError as fault:
+        raise BadAddress(f"{parts.hostname} can't be the name of a host.") from fault
+    if _literal(name) is not None:  # digits that only look like letters
+        raise BadAddress("An address begins with https:// and names a host.")
+    return parts._replace(netloc=name if port is None else f"{name}:{port}")
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], limits: Limits) -> Answer:
@@ -223,5 +241,6 @@ def _refuse_private(addresses: Iterable[ipaddress.IPv4Address | ipaddress.IPv6Ad
     if limits.allow_private:
         return
     for address in addresses:
-        if not address.is_global or address.is_multicast or address.is_reserved:
+        is_special = any(address in network for network in _NOT_EVERYBODYS)
+        if not address.is_global or address.is_multicast or address.is_reserved or is_special:
             raise BadAddress(f"{address} lies in a private network, or in none.")

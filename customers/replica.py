@@ -23,6 +23,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from customers.access import NotAuthenticated, access_of
+from customers.authentication import token_of
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -140,9 +141,9 @@ def _wrote_lately(request: Any) -> bool:
 
 def _caller(request: Any) -> str | None:
     """Returns what names the caller: the visible part of a key, or the account of a session."""
-    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if scheme:
-        return f"wrote:{token.strip().rpartition('_')[0]:.64}" if token.isascii() and token.isprintable() else None
+    token = token_of(request.META)
+    if token is not None:
+        return f"wrote:{token.rpartition('_')[0]:.64}" if token.isascii() and token.isprintable() else None
     try:
         return f"wrote:{access_of(request).actor.key}"
     except NotAuthenticated:

@@ -63,7 +63,9 @@ _own: Final = _Own()
 
 
 def fetch(statement: Statement, values: Mapping[str, str | None], using: str = DEFAULT_DB_ALIAS) -> list[Row]:
-    """Returns the rows. Raises OperationalError where the database can't be reached, after a second attempt."""
+    """Returns the rows. Raises Django's DatabaseError, an OperationalError where the database can't be reached, after a
+    second attempt.
+    """
     connection = connections[using]
     if connection.vendor != "postgresql" or connection.queries_logged or connection.execute_wrappers:
         return _run(connection, statement, values)
@@ -75,7 +77,8 @@ def fetch(statement: Statement, values: Mapping[str, str | None], using: str = D
     except psycopg.Error as fault:
         # What was lost on the way has no state of its own to go by: ask the connection.
         if not (connection.connection.pgconn.status == ConnStatus.BAD or isinstance(fault, psycopg.OperationalError)):
-            raise
+            with connection.wrap_database_errors:  # as Django's own cursor would say it
+                raise
         connection.close()  # the server went away between two requests: once more on a new connection
         return _run(connection, statement, values)
 

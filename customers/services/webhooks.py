@@ -63,7 +63,7 @@ def create_webhook(
         raise TooManyWebhooks
     endpoint.save()
     secret = _issue(endpoint, WebhookSecret.Slot.FIRST, at)
-    _record(actor, endpoint, "webhook.created", at, url=[None, url], types=[None, list(types)])
+    _record(actor, endpoint, "webhook.created", at, url=[None, endpoint.url], types=[None, list(types)])
     return endpoint, secret
 
 
@@ -73,12 +73,11 @@ def edit_webhook(
 ) -> WebhookEndpoint:
     """Changes `url`, `description` or `types`. Raises Invalid."""
     recorded: WebhookEndpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
-    changes: dict[str, list[object]] = {}
-    for name in _EDITABLE:
-        if name in fields and getattr(recorded, name) != fields[name]:
-            changes[name] = [getattr(recorded, name), fields[name]]
-            setattr(recorded, name, fields[name])
+    was = {name: getattr(recorded, name) for name in _EDITABLE if name in fields}
+    for name in was:
+        setattr(recorded, name, fields[name])
     _check(recorded, allowed)
+    changes = {name: [value, now] for name, value in was.items() if (now := getattr(recorded, name)) != value}
     if changes:
         recorded.save(update_fields=list(changes))
         _record(actor, recorded, "webhook.changed", at, **changes)
@@ -87,7 +86,9 @@ def edit_webhook(
 
 @transaction.atomic
 def switch_webhook(*, actor: Actor, endpoint: WebhookEndpoint, is_active: bool, at: datetime) -> WebhookEndpoint:
-    """Switches an endpoint on or off. Switched on again, it gets what was still open; what it missed, by a replay."""
+    """Switches an endpoint on or off. Switched on again, it gets what was still open, with
+    72 hours for it as for anything new; what it missed, by a replay.
+    """
     recorded: WebhookEndpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
     if recorded.is_active == is_active:
         return recorded
@@ -95,7 +96,8 @@ def switch_webhook(*, actor: Actor, endpoint: WebhookEndpoint, is_active: bool, 
     recorded.disabled_reason = "" if is_active else "Switched off by somebody."
     recorded.save(update_fields=["is_active", "failing_since", "disabled_reason"])
     if is_active:
-        WebhookDelivery.objects.open().filter(endpoint=recorded).update(next_attempt_at=at)
+        anew = {"next_attempt_at": at, "first_attempt_at": None, "attempts": 0}
+        WebhookDelivery.objects.open().filter(endpoint=recorded).update(**anew)
     _record(actor, recorded, "webhook.switched", at, is_active=[not is_active, is_active])
     return recorded
 
@@ -158,9 +160,10 @@ def _lock(customer: Customer | None) -> None:
 
 
 def _check(endpoint: WebhookEndpoint, allowed: PostingLimits) -> None:
+    """Puts the address into the form in which it is kept. Raises Invalid."""
     faults = []
     try:
-        checked(endpoint.url, allowed)
+        endpoint.url = checked(endpoint.url, allowed).geturl()
     except BadAddress as fault:
         faults.append({"field": "url", "message": str(fault)})
     unknown = sorted(set(map(str, endpoint.types)) - TYPES.keys())

@@ -11,11 +11,13 @@ import pytest
 from django.utils import timezone
 from standardwebhooks import Webhook
 
+from customers import delivering
 from customers.actor import SYSTEM
 from customers.delivering import GIVE_UP_AFTER, deliver_events, limits, prune_events
 from customers.errors import Invalid
 from customers.events import emit, listeners
 from customers.models import AuditEvent, Customer, OutboxMessage, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from customers.posting import Answer, Limits, post
 from customers.services.webhooks import (
     TooManyWebhooks,
     TwoLiveSecrets,
@@ -250,6 +252,62 @@ def test_endpoints_are_edited_switched_and_deleted(there: Receiver, fjordlys: Cu
     happens(fjordlys)
     delete_webhook(actor=SYSTEM, endpoint=endpoint, at=timezone.now())
     assert not WebhookDelivery.objects.exists()
+
+
+def test_switched_on_after_days_what_is_open_has_72_hours_anew(
+    there: Receiver, fjordlys: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint, _ = listening(there, fjordlys)
+    there.says(500, 410, 500, 204)
+    happens(fjordlys)
+    deliver_events(now=timezone.now())
+    deliver_events(now=later(minutes=5))
+    endpoint.refresh_from_db()
+    assert not endpoint.is_active
+
+    days = later(days=5)
+    monkeypatch.setattr("customers.delivering.timezone.now", lambda: days)
+    switch_webhook(actor=SYSTEM, endpoint=endpoint, is_active=True, at=days)
+    deliver_events(now=days)
+    delivery = WebhookDelivery.objects.get()
+    assert (delivery.state, delivery.attempts) == ("waiting", 1), "one failure more does not give it up"
+    again = delivery.next_attempt_at
+    assert again is not None
+    assert again - days < timedelta(minutes=2), "nor does it wait as after many"
+    deliver_events(now=again)
+    assert numbers(there) == [1, 1, 1, 1]
+    assert WebhookDelivery.objects.get().state == "delivered"
+
+
+@pytest.mark.parametrize("when", ["before it is posted", "while it is posted"])
+def test_deleted_meanwhile_it_gets_nothing_unsigned_and_the_others_go_out(
+    there: Receiver, fjordlys: Customer, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    gone, _ = listening(there, fjordlys)
+    happens(fjordlys, 1)
+    nordvik = CustomerFactory(code="nordvik")
+    listening(there, nordvik)
+    happens(nordvik, 2)
+    there.says(500, 204)
+
+    def deletes(url: str, body: bytes, headers: dict[str, str], limits: Limits) -> Answer:
+        answer = post(url, body, headers, limits)
+        WebhookEndpoint.objects.filter(pk=gone.pk).delete()
+        return answer
+
+    def lease(now: datetime) -> WebhookDelivery | None:
+        found = leased(now)
+        WebhookEndpoint.objects.filter(pk=gone.pk).delete()
+        return found
+
+    leased = delivering._lease
+    if when == "before it is posted":
+        monkeypatch.setattr(delivering, "_lease", lease)
+    else:
+        monkeypatch.setattr(delivering, "post", deletes)
+    deliver_events(now=timezone.now())
+    assert all(headers["webhook-signature"] for headers, _ in there.got)
+    assert numbers(there) == ([2] if when == "before it is posted" else [1, 2])
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,11 @@ def test_a_name_that_nobody_has_is_told_without_numbers(monkeypatch: pytest.Monk
         "[::ffff:10.0.0.1]",
         "[2002:a00:1::]",
         "[64:ff9b::a00:1]",
+        "[64:ff9b:1::a00:1]",
+        "[fec0::1]",
+        "[3fff::1]",
+        "192.0.0.8",
+        "１０.0.0.1",
     ],
 )
 def test_addresses_in_networks_of_our_own_are_refused(host: str) -> None:
@@ -191,6 +196,7 @@ def test_addresses_in_networks_of_our_own_are_refused(host: str) -> None:
         "https://",
         "ftp://hooks.example/",
         "https://[::1/",
+        "https://kro‹kus.example/",
         "",
     ],
 )
@@ -210,6 +216,12 @@ def test_addresses_that_say_too_much_or_too_little_are_refused(url: str) -> None
 )
 def test_public_addresses_pass(url: str) -> None:
     assert checked(url, Limits()).geturl() == url
+
+
+def test_a_name_beyond_ascii_is_spelled_as_the_network_does() -> None:
+    """Kept and posted to so: neither the header nor the certificate knows another spelling."""
+    url = "https://Bücher.example:8443/høst?a=ø"
+    assert checked(url, Limits()).geturl() == "https://xn--bcher-kva.example:8443/høst?a=ø"
 
 
 def test_a_name_is_looked_up_once_and_refused_for_any_address_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from licensing.reading import forget_sets
 from tests.factories.customers import CustomerFactory, api_with
 from tests.licensing.market import Market, Town, hours
 
+SNAPSHOT = "/api/v1/customers/fjordlys/entitlements/snapshot/"
 READ = "/api/v1/customers/fjordlys/users/ola/entitlements/"
 
 
@@ -105,6 +107,19 @@ def test_a_read_that_names_a_revision_is_never_older(town: Town, replica: str) -
     assert api_with().get("/api/v1/customers/").status_code == 200
 
 
+def test_a_replica_that_lacks_a_table_is_passed_by(town: Town, replica: str) -> None:
+    """As while a migration has not reached it; prepared on the server or not."""
+    api, then = api_with("entitlements:read"), town.revision()
+    assert plans(api.get(READ, {"min_revision": then})) == ["sales-essentials"]
+    town.gives("ola", "ten-sales-premium", at=hours(3))
+    with connections[REPLICA].cursor() as cursor:
+        cursor.execute("ALTER TABLE licensing_userperiod RENAME TO licensing_period")
+    for address in (READ, SNAPSHOT):
+        for _ in range(2):
+            answer = api.get(address, {"min_revision": then})
+            assert (answer.status_code, json.loads(answer.getvalue())["revision"]) == (200, then + 1)
+
+
 def customers(api: APIClient) -> list[str]:
     return [found["code"] for found in api.get("/api/v1/customers/").json()["results"]]
 
@@ -118,6 +133,13 @@ def test_lists_come_from_the_replica_but_for_who_just_wrote(town: Town, replica:
     assert written.status_code == 200
     assert customers(writer) == ["fjordlys", "nordvik"]
     assert customers(reader) == ["fjordlys"]
+
+    # Likewise of who sends the key as X-API-Key, as OpenFeature's providers do.
+    scheme, _, key = api_with()._credentials["HTTP_AUTHORIZATION"].partition(" ")
+    other = APIClient(headers={"X-API-Key": key})
+    assert customers(other) == ["fjordlys"]
+    assert other.patch("/api/v1/customers/fjordlys/users/ola/", {"name": "Ola"}, format="json").status_code == 200
+    assert customers(other) == ["fjordlys", "nordvik"]
 
     settings.REPLICA_MAX_LAG_SECONDS = -1  # one that is not behind at all is too far behind
     replica_is_usable.forget()
