@@ -299,7 +299,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["customers.api.permissions.HasScope"],
-    "DEFAULT_THROTTLE_CLASSES": ["customers.api.throttling.PerCallerThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["customers.throttling.PerCallerThrottle"],
     "DEFAULT_THROTTLE_RATES": {"caller": env.str("API_RATE", "6000/min")},
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["customers.api.parsers.StrictJSONParser"],

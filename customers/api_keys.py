@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -20,7 +21,16 @@ from customers.access import Access, access_of_client
 from customers.memory import Memory
 from customers.models import ApiKey
 
+SCHEME: Final = "bearer"
 _TOKEN: Final = re.compile(r"plk_([0-9a-f]{12})_[A-Za-z0-9_-]{43}\Z")
+
+
+def token_of(sent: Mapping[str, str]) -> str | None:
+    """Returns what was sent as a key, by the headers as WSGI names them; None where none was."""
+    scheme, _, token = sent.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() == SCHEME:
+        return token.strip()
+    return sent.get("HTTP_X_API_KEY", "").strip() or None  # as OpenFeature's providers may send it
 
 
 @dataclass(frozen=True, slots=True)

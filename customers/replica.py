@@ -23,7 +23,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from customers.access import NotAuthenticated, access_of
-from customers.authentication import token_of
+from customers.api_keys import token_of
 
 if TYPE_CHECKING:
     from django.db.models import Model

@@ -37,9 +37,13 @@ def scope_for(view: Any, method: str | None) -> str:
 
 
 class HasScope(BasePermission):
-    """Raises NotAuthenticated, SecondStepRequired or Forbidden; NotFound for another customer's path."""
+    """Raises NotAuthenticated, SecondStepRequired or Forbidden; NotFound for another customer's path.
+
+    Calls are counted first (DRF would do so after), for who is refused calls, too. Raises Throttled.
+    """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
+        view.check_throttles(request)
         try:
             access = access_of(request)
         except NotAuthenticated:

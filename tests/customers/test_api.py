@@ -8,8 +8,8 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
-from customers.api.throttling import PerCallerThrottle, parse_rate
 from customers.models import Account, Customer
+from customers.throttling import PerCallerThrottle, parse_rate
 from tests.factories.customers import CustomerFactory, api_as, api_with
 
 pytestmark = pytest.mark.django_db

@@ -9,12 +9,13 @@ import pytest
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from rest_framework.test import APIClient
 
+from customers import throttling
 from customers.actor import SYSTEM
-from customers.api import throttling
-from customers.api.throttling import PerCallerThrottle
 from customers.models import ApiClient, AuditEvent
 from customers.services import keys
+from customers.throttling import PerCallerThrottle
 from tests.factories.customers import NOON, api_with, api_with_key, key_for
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +52,31 @@ def test_every_answer_says_what_is_left(clock: Clock) -> None:
     assert [answer["RateLimit"] for answer in told] == [f'"calls";r={left};t=48' for left in (2, 1, 0, 0)]
     assert {answer["RateLimit-Policy"] for answer in told} == {'"calls";q=3;w=60'}
     assert told[-1]["Retry-After"] == "48"
+
+
+def test_refused_calls_are_counted_too(clock: Clock) -> None:
+    """What the client may not do; whom it may not see."""
+    http = api_with("catalog:read")
+    keys.edit_client(actor=SYSTEM, client=ApiClient.objects.get(), at=NOON, calls_per_minute=3)
+    told = [
+        http.get(LIST),
+        http.post(f"{LIST}nowhere/subscription/cancel/"),
+        http.get(f"{LIST}nowhere/users/"),
+        http.get(LIST),
+    ]
+    assert [answer.status_code for answer in told] == [403, 403, 403, 429]
+    assert [answer["RateLimit"] for answer in told] == [f'"calls";r={left};t=60' for left in (2, 1, 0, 0)]
+
+
+@pytest.mark.parametrize("http", [APIClient(), api_with_key("plk_abc_wrong")], ids=["no key", "a wrong one"])
+def test_strangers_are_counted_by_their_address(clock: Clock, settings: Any, http: APIClient) -> None:
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"DEFAULT_THROTTLE_RATES": {"caller": "2/min"}}
+    told = [http.get(LIST) for _ in range(3)]
+    assert [answer.status_code for answer in told] == [401, 401, 429]
+    assert [answer["RateLimit"] for answer in told] == [f'"calls";r={left};t=60' for left in (1, 0, 0)]
+    assert told[-1]["Retry-After"] == "60"
+    assert http.get(LIST, REMOTE_ADDR="192.0.2.7").status_code == 401
+    assert api_with().get(LIST).status_code == 200
 
 
 def test_a_clients_own_rate_goes_before_everybodys(clock: Clock, settings: Any) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _MINUTE: Final = 60
+_COUNTED: Final = "planarium.counted"  # in the environment of a request
 _RESTS: Final = 5.0  # seconds for which a cache that failed isn't asked again
 _log: Final = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ def parse_rate(rate: str) -> tuple[int, int]:
 
 
 class PerCallerThrottle(BaseThrottle):
-    """Counts by API client, account or, for nobody in particular, address.
+    """Counts by API client, account or, for nobody in particular, address: once per request, however often it is asked.
 
     A client's own rate goes before the setting's; an empty setting means no limit for who has none.
     """
@@ -51,7 +53,12 @@ class PerCallerThrottle(BaseThrottle):
         self._wait: float | None = None
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        actor = _actor(request)
+        if _COUNTED in request.META:
+            return True
+        request.META[_COUNTED] = True
+        return self._allows(request, view, _actor(request))
+
+    def _allows(self, request: Request, view: APIView, actor: Actor | None) -> bool:
         limit = _limit(actor)
         if limit is None:
             return True
@@ -83,6 +90,13 @@ class PerCallerThrottle(BaseThrottle):
             PerCallerThrottle.rests_until = now + _RESTS
             _log.error("Calls go uncounted for %s s: the cache failed with %s.", _RESTS, type(fault).__name__)
             return None
+
+
+def count_stranger(request: Request) -> None:
+    """Counts a call with a key that isn't one, by its address. Raises Throttled where there were too many."""
+    throttle = PerCallerThrottle()
+    if not throttle._allows(request, request.parser_context["view"], None):
+        raise Throttled(throttle.wait())
 
 
 def _actor(request: Request) -> Actor | None:
