@@ -31,6 +31,8 @@ from licensing.services.telling import replay
 
 READ = "webhooks:read"
 WRITE = "webhooks:write"
+TOLD = "entitlements:read"  # what events tell: whoever decides where they go must be allowed to read it
+_SECRET = {"Cache-Control": "no-store"}
 CUSTOMER = OpenApiParameter("customer", str, required=True, description="Whose users to tell of.")
 _KNOWN = "The last revision that the receiver knows."
 AFTER = OpenApiParameter("after", int, required=True, description=_KNOWN)
@@ -109,8 +111,9 @@ class WebhookList(CustomerMixin, GenericAPIView[WebhookEndpoint]):
 
     @extend_schema(request=NewWebhookSerializer, responses={201: MadeWebhookSerializer})
     def post(self, request: Request, customer: str = "") -> Response:
-        """Adds an address; the answer has its secret, this once."""
+        """Adds an address; the answer has its secret, this once. Needs `entitlements:read`, too."""
         found = _whose(self)
+        _may_tell(self, found)
         refuse_unknown(request, [])
         made, secret = webhooks.create_webhook(
             actor=self.access.actor,
@@ -119,7 +122,7 @@ class WebhookList(CustomerMixin, GenericAPIView[WebhookEndpoint]):
             at=timezone.now(),
             **body_of(request, NewWebhookSerializer),
         )
-        return Response(WebhookSerializer(made).data | {"secret": secret}, status=201)
+        return Response(WebhookSerializer(made).data | {"secret": secret}, status=201, headers=_SECRET)
 
 
 class _OfWebhook(CustomerMixin, APIView):
@@ -128,6 +131,12 @@ class _OfWebhook(CustomerMixin, APIView):
         found: WebhookEndpoint | None = _of(_whose(self)).filter(pk=number).first()
         if found is None:
             raise NotFound("webhook", str(number))
+        return found
+
+    def told(self, number: int) -> WebhookEndpoint:
+        """Returns the webhook to whoever may have events sent to it. Raises NotFound, Forbidden."""
+        found = self.endpoint(number)
+        _may_tell(self, found.customer)
         return found
 
 
@@ -142,8 +151,8 @@ class WebhookDetail(_OfWebhook):
 
     @extend_schema(request=WebhookEditSerializer, responses=WebhookSerializer)
     def patch(self, request: Request, webhook: int, customer: str = "") -> Response:
-        """Changes it, or switches it on or off."""
-        found, actor, at = self.endpoint(webhook), self.access.actor, timezone.now()
+        """Changes it, or switches it on or off. Needs `entitlements:read`, too."""
+        found, actor, at = self.told(webhook), self.access.actor, timezone.now()
         refuse_unknown(request, [])
         asked = body_of(request, WebhookEditSerializer)
         is_active = asked.pop("is_active", None)
@@ -171,7 +180,7 @@ class WebhookSecrets(_OfWebhook):
         found = self.endpoint(webhook)
         refuse_unknown(request, [])
         secret = webhooks.issue_secret(actor=self.access.actor, endpoint=found, at=timezone.now())
-        return Response({"secret": secret}, status=201)
+        return Response({"secret": secret}, status=201, headers=_SECRET)
 
     @extend_schema(request=None, responses=WebhookSerializer)
     def delete(self, request: Request, webhook: int, customer: str = "") -> Response:
@@ -199,8 +208,11 @@ class WebhookReplay(_OfWebhook):
 
     @extend_schema(parameters=[AFTER], request=None, responses={202: DeliverySerializer})
     def post(self, request: Request, customer: str, webhook: int) -> Response:
-        """Sends the present state of whoever's entitlements changed after a revision, to this address alone."""
-        found, whose = self.endpoint(webhook), self.customer
+        """Sends the present state of whoever's entitlements changed after a revision, to this address alone.
+
+        Needs `entitlements:read`, too.
+        """
+        found, whose = self.told(webhook), self.customer
         refuse_unknown(request, ["after"])
         return _replayed(request, found, whose, self.access.actor)
 
@@ -225,8 +237,8 @@ class WebhookAgain(_OfWebhook):
 
     @extend_schema(request=None, responses={202: DeliverySerializer})
     def post(self, request: Request, webhook: int, delivery: int, customer: str = "") -> Response:
-        """Sends an event again, under the same webhook-id."""
-        found = self.endpoint(webhook)
+        """Sends an event again, under the same webhook-id. Needs `entitlements:read`, too."""
+        found = self.told(webhook)
         refuse_unknown(request, [])
         row = WebhookDelivery.objects.filter(endpoint=found, pk=delivery).select_related("event", "endpoint").first()
         if row is None:
@@ -256,8 +268,11 @@ class AllWebhookReplay(_OfWebhook):
 
     @extend_schema(parameters=[CUSTOMER, AFTER], request=None, responses={202: DeliverySerializer})
     def post(self, request: Request, webhook: int) -> Response:
-        """Sends the present state of whoever's entitlements changed at one customer after a revision of it."""
-        found = self.endpoint(webhook)
+        """Sends the present state of whoever's entitlements changed at one customer after a revision of it.
+
+        Needs `entitlements:read`, too.
+        """
+        found = self.told(webhook)
         refuse_unknown(request, ["customer", "after"])
         code = request.query_params.get("customer")
         if not code:
@@ -281,6 +296,12 @@ def _whose(view: Any) -> Customer | None:
     if not view.access.allows(scope_for(view, view.request.method)):
         raise not_allowed()
     return None
+
+
+def _may_tell(view: Any, customer: Customer | None) -> None:
+    """Raises Forbidden unless the caller may read what events tell: of this customer; without one, of all."""
+    if not view.access.allows(TOLD, None if customer is None else customer.pk):
+        raise not_allowed()
 
 
 def _replayed(request: Request, endpoint: WebhookEndpoint, customer: Customer, actor: Actor) -> Response:

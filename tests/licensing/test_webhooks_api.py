@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 
 from customers.delivering import deliver_events
 from customers.models import WebhookEvent
+from customers.scopes import MEMBER_SCOPES, STAFF_SCOPES
 from licensing.services.erasing import erase_user
 from tests.customers.receivers import Receiver, receiver
 from tests.factories.catalog import AddOnFactory, FeatureFactory, published
@@ -34,7 +35,7 @@ def there(settings: Any) -> Iterator[Receiver]:
 
 @pytest.fixture
 def api(town: Town) -> APIClient:
-    return api_with("webhooks:read", "webhooks:write")
+    return api_with("webhooks:read", "webhooks:write", "entitlements:read")
 
 
 def call(api: APIClient, method: str, path: str = "", body: Any = None, status: int = 200) -> Any:
@@ -70,7 +71,7 @@ def test_from_the_first_test_to_a_change_that_is_verified(town: Town, api: APICl
 def test_an_address_for_all_customers_is_told_of_one_of_them_again(town: Town, there: Receiver) -> None:
     town.buys(sales_premium=1, at=hours(1))
     town.gives("ola", "ten-sales-premium", at=hours(2))
-    all_of_them = api_with("customers:read", "webhooks:read", "webhooks:write")
+    all_of_them = api_with("customers:read", "webhooks:read", "webhooks:write", "entitlements:read")
     made = all_of_them.post("/api/v1/webhooks/", {"url": there.url}, format="json").json()
     replay = f"/api/v1/webhooks/{made['id']}/replay/"
     for question, status, code in (
@@ -123,6 +124,38 @@ def test_it_is_edited_switched_off_and_deleted(api: APIClient, there: Receiver) 
 )
 def test_what_is_wrong_is_named(api: APIClient, body: dict[str, Any]) -> None:
     assert call(api, "POST", "", body, 400)["code"] == "invalid"
+
+
+def test_who_may_not_read_entitlements_has_them_sent_nowhere(api: APIClient, there: Receiver) -> None:
+    """Of the customer, or of all of them; what sends nothing is open to them."""
+    keeper = api_with("webhooks:read", "webhooks:write")
+    made = call(api, "POST", "", {"url": there.url}, 201)
+    test = call(api, "POST", f"{made['id']}/test/", status=202)
+    everywhere = api.post("/api/v1/webhooks/", {"url": there.url}, format="json").json()
+    for method, path, body in (
+        ("POST", "", {"url": "https://elsewhere.example/"}),
+        ("PATCH", f"{made['id']}/", {"url": "https://elsewhere.example/"}),
+        ("POST", f"{made['id']}/replay/?after=0", None),
+        ("POST", f"{made['id']}/deliveries/{test['id']}/again/", None),
+    ):
+        assert call(keeper, method, path, body, 403)["code"] == "permission_denied"
+    refused = keeper.post("/api/v1/webhooks/", {"url": there.url}, format="json")
+    assert refused.status_code == 403
+    assert keeper.post(f"/api/v1/webhooks/{everywhere['id']}/replay/?after=0&customer=fjordlys").status_code == 403
+    call(keeper, "POST", f"{made['id']}/secrets/", status=201)
+    call(keeper, "DELETE", f"{made['id']}/")
+
+
+def test_every_role_that_has_events_sent_may_read_what_they_tell() -> None:
+    """So the pages, which only ask for `webhooks:write`, open nothing more."""
+    for held in (*STAFF_SCOPES.values(), *MEMBER_SCOPES.values()):
+        assert "webhooks:write" not in held or "entitlements:read" in held
+
+
+def test_a_secret_is_kept_by_no_cache(api: APIClient, there: Receiver) -> None:
+    made = api.post(HERE, {"url": there.url}, format="json")
+    second = api.post(f"{HERE}{made.json()['id']}/secrets/")
+    assert (made["Cache-Control"], second["Cache-Control"]) == ("no-store", "no-store")
 
 
 def test_another_customers_webhook_is_unknown(api: APIClient, there: Receiver) -> None:
