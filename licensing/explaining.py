@@ -9,7 +9,7 @@ from typing import Any
 from customers.access import Access
 from customers.models import Customer, CustomerUser
 from licensing.facts import CustomerFacts, HolderKind, Holding, Mode
-from licensing.giving import would_give
+from licensing.giving import Way, would_give
 from licensing.happenings import happenings
 from licensing.models import Override, RevisionEntry, Seat
 from licensing.resolution import Considered, Decision, Outcome, Step, resolve, resolve_feature
@@ -42,6 +42,12 @@ def _known_at(customer: Customer, user: CustomerUser | None, at: datetime) -> tu
         return timeline, Holding(HolderKind.CUSTOMER)
     period = period_at(user, at)
     return None if period is None else (timeline, holding_fact(period.holding))
+
+
+def ways_at(customer: Customer, user: CustomerUser | None, feature: str, at: datetime) -> list[Way]:
+    """Returns what else would give a user (none: the customer) the feature, or more of it, at `at` (W-3)."""
+    known = _known_at(customer, user, at)
+    return [] if known is None else would_give(customer, *known, feature, at)
 
 
 def content_at(customer: Customer, user: CustomerUser | None, at: datetime) -> dict[str, Any] | None:

@@ -23,12 +23,13 @@ from licensing.resolution import Decision, Resolution, resolve_feature
 from licensing.seating import Assignable, Inventory
 from licensing.selectors import Timeline, grant_of, users_per_holding
 
-_ORDER = {"seat": 0, "version": 1, "sale": 2}
+_ORDER = {"seat": 0, "version": 1, "more": 2, "sale": 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One thing that would give it. `how`: seat (the customer has it), version (a newer one of what it has), sale.
+    """One thing that would give it. `how`: seat (the customer has it), version (a newer one of what it has), more (one
+    more of an add-on that it has), sale.
 
     `answer` is what the user would have then; `releases` the plans that would go, `needs` a module that is missing.
     `total`, `in_use` count the seats that the customer has; they say nothing where it has none.
@@ -82,6 +83,7 @@ class Way:
         said = {
             "seat": f"A seat of {self.name}: {gives}.",
             "version": f"{self.name}{version}, newer than what the customer has: {gives}.",
+            "more": f"One more of {self.name}: {gives}.",
             "sale": f"{self.name}{version}, which the customer has not bought: {gives}.",
         }[self.how]
         more = []
@@ -184,8 +186,9 @@ class _Shop:
 
     # ── What is on sale ─────────────────────────────────────────────────────
     def sales(self, versions: list[Version]) -> Iterator[Way]:
-        """Yields what could be bought: what the customer lacks, and newer versions of what it has."""
+        """Yields what could be bought: what the customer lacks, newer versions of what it has, and more of it."""
         sold = {row.offer_code: row.version_number or 0 for row in self.rows.values() if row.offer_code}
+        yield from self._more()
         for version in versions:
             content, number = version.content or {}, version.number or 0
             code = content["offer"]["code"]
@@ -194,6 +197,20 @@ class _Shop:
             way = self._bought(CompiledItem(version.pk, number, 1, content))
             if way is not None:
                 yield replace(way, how="version" if code in sold else "sale")
+
+    def _more(self) -> Iterator[Way]:
+        """Yields the add-ons of which one more would give more; of one per user, a user holds one."""
+        counts = self.holding.kind is f.HolderKind.CUSTOMER
+        for place, source in enumerate(self.facts.sources):
+            row = self.rows[source.module]
+            if source.is_plan or not row.offer_code or (source.is_seat and not counts):
+                continue
+            one_more = (replace(source, quantity=source.quantity + 1),)
+            sources = self.facts.sources[:place] + one_more + self.facts.sources[place + 1 :]
+            answer = self._better(replace(self.facts, sources=sources), self.holding)
+            if answer is not None:
+                name = row.module_description
+                yield Way("more", source.code, name, "add_on", source.version, source.module, answer)
 
     def _bought(self, item: CompiledItem) -> Way | None:
         """Returns what buying one of it would give, a seat of it included where it is given by seat."""
@@ -212,6 +229,7 @@ class _Shop:
     def _with(self, item: CompiledItem) -> tuple[f.CustomerFacts, Inventory]:
         """Returns the facts and what can be held, had the customer one of this version in place of any other."""
         known, owner = self.facts, self.facts.own_owner
+        had = [source.quantity for source in known.sources if source.code == item.code]
         rows = {f.full_name(owner, row.module_name): row for row in compile_rows([item])}
         own = rows[str(item.content["module"])]
         source = f.Source(
@@ -225,6 +243,7 @@ class _Shop:
             version=own.version_number,
             tier=own.tier or None,
             solutions=tuple(own.solutions),
+            quantity=max([1, *had]),
         )
         states: Mapping[str, f.DateState] = known.states
         if known.state_of(owner) is f.DateState.NONE:

@@ -74,22 +74,19 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
-    """A plan or an add-on on sale that gives the feature: `value` by itself; `rank` is its tier's, for plans."""
+class WayOut:
+    """Something that would give more, and the limit that would be in force with it.
 
+    `how` it is to be had is the word of `licensing.giving`, `type` plan, add_on or module; `needs` a module that is
+    missing for it.
+    """
+
+    how: str
     code: str
     name: str
-    is_plan: bool
-    value: Value
-    rank: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """An option, and the limit that would be in force with it."""
-
-    option: Option
+    type: str
     limit: Value
+    needs: str | None = None
 
 
 def window_at(resets: Resets, anchor: date | None, at: datetime) -> Window | None:
@@ -105,17 +102,8 @@ def window_at(resets: Resets, anchor: date | None, at: datetime) -> Window | Non
     return Window(midnight(first), midnight(end))
 
 
-def ways_out(rule: str, limit: Value, needed: int, options: Iterable[Option]) -> Sequence[Way]:
-    """Returns what would allow `needed` in all: the least that suffices first, plans before add-ons, at most three.
-
-    Under *sum* an option comes on top of the present limit, under *max* and *min* the rule decides (L-7).
-    """
-    found = []
-    for option in options:
-        with_it = _LIMIT.add(limit, option.value) if rule == "sum" else _LIMIT.merge(rule, [limit, option.value])
-        if not _LIMIT.grants(limit):
-            with_it = option.value  # nothing is there that a merge could start from
-        if with_it is UNLIMITED or int(with_it) >= needed:
-            found.append(Way(option, with_it))
-    found.sort(key=lambda way: (_LIMIT.rank(way.limit), not way.option.is_plan, way.option.rank, way.option.code))
+def ways_out(needed: int, ways: Iterable[WayOut]) -> Sequence[WayOut]:
+    """Returns what would allow `needed` in all: the least that suffices first, plans before others, 3 at most (L-7)."""
+    found = [way for way in ways if way.limit is UNLIMITED or int(way.limit) >= needed]
+    found.sort(key=lambda way: (_LIMIT.rank(way.limit), way.type != "plan"))
     return found[:OFFERS_NAMED]

@@ -8,7 +8,7 @@ from typing import Any
 
 from catalog.kinds import UNLIMITED
 from customers.errors import Refusal
-from licensing.usage import Tally, Way
+from licensing.usage import Tally, WayOut
 
 
 class NotCounted(Refusal):
@@ -37,8 +37,8 @@ class LimitReached(Refusal):
     code = "limit_reached"
     title = "Limit reached"
 
-    def __init__(self, feature: str, who: str, tally: Tally, amount: int, ways: Sequence[Way]) -> None:
-        names = [way.option.name for way in ways]
+    def __init__(self, feature: str, who: str, tally: Tally, amount: int, ways: Sequence[WayOut]) -> None:
+        names = [way.name for way in ways]
         super().__init__(
             f"{who} has {tally.remaining} of {tally.limit} left of {feature}; {amount} more would be needed."
             if tally.limit
@@ -85,12 +85,14 @@ class ReservationOver(Refusal):
         )
 
 
-def way_json(way: Way) -> dict[str, Any]:
-    """Returns a plan or an add-on that would allow it, with the limit that would be in force."""
+def way_json(way: WayOut) -> dict[str, Any]:
+    """Returns what would allow it, with the limit that would be in force."""
     return {
-        "code": way.option.code,
-        "name": way.option.name,
-        "type": "plan" if way.option.is_plan else "add_on",
+        "how": way.how,
+        "code": way.code,
+        "name": way.name,
+        "type": way.type,
+        "needs": way.needs,
         "limit": way.limit if isinstance(way.limit, int) else None,
         "unlimited": way.limit is UNLIMITED,
     }

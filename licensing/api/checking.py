@@ -20,7 +20,7 @@ from licensing.api.entitlements import READ, nothing_of
 from licensing.checking import Pair, read_many
 from licensing.errors import NotRecorded
 from licensing.freshness import refuse_older
-from licensing.reading import HeldSet, Reading, held_sets
+from licensing.reading import HeldSet, Reading, SetDamaged, sets_or_damage
 
 MOST: Final = 1000
 _LONGEST: Final = 512  # characters of a code
@@ -114,13 +114,13 @@ def _answers(questions: Sequence[Question], access: Access) -> Iterator[dict[str
     """Yields an answer to each question. Three queries: the readings, sets not in memory, features not in a set."""
     pairs = list(dict.fromkeys(question.pair for question in questions))
     readings = dict(zip(pairs, read_many(pairs) if pairs else (), strict=True))
-    held = held_sets({r.set_id for r in readings.values() if r is not None and r.set_id is not None})
+    held = sets_or_damage({r.set_id for r in readings.values() if r is not None and r.set_id is not None})
     others = _features(questions, readings, held)
     for question in questions:
         named = {"customer": question.customer, "user": question.user, "feature": question.feature}
         try:
             reading = _allowed(question, readings[question.pair], access)
-            code, entitlement = _entitlement(question.feature, held[reading.set_id or 0], others)
+            code, entitlement = _entitlement(question.feature, _whole(held[reading.set_id or 0]), others)
             allowed = _is_enough(entitlement, question)
         except Refusal as refusal:
             yield _refused(named, refusal)
@@ -130,13 +130,14 @@ def _answers(questions: Sequence[Question], access: Access) -> Iterator[dict[str
 
 
 def _features(
-    questions: Sequence[Question], readings: Mapping[Pair, Reading | None], held: Mapping[int, HeldSet]
+    questions: Sequence[Question], readings: Mapping[Pair, Reading | None], held: Mapping[int, HeldSet | SetDamaged]
 ) -> dict[str, Feature]:
     """Returns, by code, the published features that are asked about and not in the set of who is asked about."""
     missing = set()
     for question in questions:
         reading = readings[question.pair]
-        if reading is not None and reading.set_id is not None and not held[reading.set_id].spelled(question.feature):
+        known = None if reading is None or reading.set_id is None else held[reading.set_id]
+        if isinstance(known, HeldSet) and not known.spelled(question.feature):
             missing.add(question.feature.lower())
     if not missing:
         return {}
@@ -156,6 +157,12 @@ def _allowed(question: Question, reading: Reading | None, access: Access) -> Rea
         kind, code = ("customer", question.customer) if question.user is None else ("user", question.user)
         raise NotRecorded(kind, code, reading.as_of)
     return reading
+
+
+def _whole(held: HeldSet | SetDamaged) -> HeldSet:
+    if isinstance(held, SetDamaged):
+        raise held
+    return held
 
 
 def _entitlement(code: str, held: HeldSet, others: Mapping[str, Feature]) -> tuple[str, dict[str, Any]]:

@@ -174,7 +174,7 @@ def _entitlement(held: HeldSet, key: str) -> tuple[str, Mapping[str, Any]]:
     known = held.spelled(key)
     if known is not None:
         return known, held.features[known]
-    feature = Feature.objects.published().named(key).first()
+    feature = Feature.objects.published().named(key).first() if _is_code(key) and "\x00" not in key else None
     if feature is None:
         raise Unanswerable("FLAG_NOT_FOUND", f"There is no feature {key!r}.", status=404)
     return feature.code, nothing_of(feature)

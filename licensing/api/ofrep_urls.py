@@ -1,4 +1,7 @@
-"""The addresses below /ofrep/v1/, as the protocol has them: none ends with a slash."""
+"""The addresses below /ofrep/v1/, as the protocol has them: none ends with a slash of ours.
+
+A key may be any text: what no feature is called is a flag that is not found, in the protocol's words.
+"""
 
 from django.urls import path
 
@@ -6,5 +9,5 @@ from licensing.api import ofrep
 
 urlpatterns = [
     path("evaluate/flags", ofrep.Flags.as_view(), name="ofrep-flags"),
-    path("evaluate/flags/<code:key>", ofrep.Flag.as_view(), name="ofrep-flag"),
+    path("evaluate/flags/<path:key>", ofrep.Flag.as_view(), name="ofrep-flag"),
 ]

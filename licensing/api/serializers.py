@@ -59,8 +59,9 @@ class WaySerializer(serializers.Serializer[Any]):
     """Something that would give it, or more of it."""
 
     how = serializers.ChoiceField(
-        ["seat", "version", "sale"],
-        help_text="A seat of what the customer has; a newer version of it; something on sale that it has not bought.",
+        ["seat", "version", "more", "sale"],
+        help_text="A seat of what the customer has; a newer version of it; one more of an add-on that it has; or what "
+        "is on sale and it has not bought.",
     )
     code = serializers.CharField()
     name = serializers.CharField()

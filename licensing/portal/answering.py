@@ -21,7 +21,7 @@ from licensing.portal.gate import Visit
 from licensing.portal.instants import spelled
 from licensing.portal.words import with_names
 
-_OFFERED = {"seat": "A seat", "version": "A newer version", "sale": "On sale"}
+_OFFERED = {"seat": "A seat", "version": "A newer version", "more": "One more", "sale": "On sale"}
 
 
 def module_names(customer: Customer) -> dict[str, str]:

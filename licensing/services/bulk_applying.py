@@ -24,6 +24,7 @@ from licensing.services.commit import Commit, customer_commit
 from licensing.services.ground import BATCH
 from licensing.services.people import add_users
 from licensing.services.progress import noting
+from licensing.services.telling import tell_applied
 
 State = ChangePreview.State
 CAUSE: Final = "seats.changed"
@@ -111,12 +112,14 @@ def _apply_batch(preview: ChangePreview, actor: Actor, at: datetime | None, run:
         _leave_out(preview, worked, strays)
         users = _create(commit, preview, worked, changes)
         if preview.change_set is None:
-            preview.change_set = _change_set(commit, preview, changes)
+            preview.change_set = _change_set(commit, preview, changes, goes_on=True)
         _write(commit, preview, worked, changes, users)
         preview.batches = preview.batches[1:]
         preview.done += len(batch)
         if not preview.batches:
             preview.state, preview.done = State.APPLIED, preview.total
+            if preview.change_set is not None:
+                tell_applied(preview.change_set, commit.head, commit.at)
         preview.save(update_fields=["change_set", "batches", "done", "state", "totals"])
     run.revision = commit.head.number
     return preview.state == State.APPLYING
@@ -177,10 +180,12 @@ def _create(
     return {**worked.ground.users, **{user.code.lower(): user for user in made}}
 
 
-def _change_set(commit: Commit, preview: ChangePreview, changes: Sequence[Judged]) -> ChangeSet | None:
+def _change_set(
+    commit: Commit, preview: ChangePreview, changes: Sequence[Judged], *, goes_on: bool = False
+) -> ChangeSet | None:
     if all(row.before == row.after for row in changes):
         return None
-    return open_change_set(commit, preview.reason, undoes=preview.undoes)
+    return open_change_set(commit, preview.reason, undoes=preview.undoes, goes_on=goes_on)
 
 
 def _write(

@@ -14,10 +14,11 @@ from customers.actor import Actor
 from customers.errors import Refusal
 from customers.models import Account, ApiClient
 from licensing.bulk_errors import StateMoved
-from licensing.models import ChangePreview
+from licensing.models import ChangePreview, CustomerRevision
 from licensing.services.bulk_applying import apply_in_batches, apply_now
 from licensing.services.bulk_working import RULES, wishes_in, work_out_wishes, write_preview
-from licensing.services.commit import customer_commit
+from licensing.services.commit import customer_commit, database_clock
+from licensing.services.telling import tell_applied
 
 TOPIC: Final = "change_sets"
 State = ChangePreview.State
@@ -54,7 +55,17 @@ def deliver_changes(payload: Mapping[str, Any]) -> None:
     except Exception as fault:
         _LOG.exception("change_preview_failed", preview=preview.pk)
         told = fault.message if isinstance(fault, Refusal) else ""  # what it was is for the log
-        ChangePreview.objects.filter(pk=preview.pk).update(state=State.FAILED, why=told)
+        _give_up(preview, told)
+
+
+def _give_up(preview: ChangePreview, why: str) -> None:
+    """Leaves a preview as failed; what was done of it by then stays done, and is told."""
+    with transaction.atomic():
+        preview.refresh_from_db(fields=["change_set"])
+        ChangePreview.objects.filter(pk=preview.pk).update(state=State.FAILED, why=why)
+        if preview.change_set is not None:
+            head = CustomerRevision.objects.select_for_update().get(customer=preview.customer_id)
+            tell_applied(preview.change_set, head, max(database_clock(), head.stamp))
 
 
 def work_out_preview(preview: ChangePreview, actor: Actor, *, at: datetime | None = None) -> None:

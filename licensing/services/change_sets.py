@@ -55,10 +55,12 @@ def write_outcomes(
     return change_set
 
 
-def open_change_set(commit: Commit, reason: str, *, undoes: ChangeSet | None = None) -> ChangeSet:
-    """Returns a new change set, to write rows to; counts the revision."""
+def open_change_set(
+    commit: Commit, reason: str, *, undoes: ChangeSet | None = None, goes_on: bool = False
+) -> ChangeSet:
+    """Returns a new change set, to write rows to; counts the revision. `goes_on`: later commits write to it, too."""
     last = ChangeSet.objects.filter(customer=commit.customer).aggregate(last=Max("number"))["last"] or 0
-    return ChangeSet.objects.create(
+    change_set: ChangeSet = ChangeSet.objects.create(
         customer=commit.customer,
         number=last + 1,
         at=commit.at,
@@ -69,6 +71,9 @@ def open_change_set(commit: Commit, reason: str, *, undoes: ChangeSet | None = N
         revision=commit.changed(),
         undoes=undoes,
     )
+    if not goes_on:
+        commit.applied.append(change_set)
+    return change_set
 
 
 def write_rows(

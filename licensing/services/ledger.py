@@ -7,7 +7,7 @@ from datetime import datetime
 
 from customers.actor import Actor
 from customers.models import Customer
-from licensing.models import CustomerRevision
+from licensing.models import ChangeSet, CustomerRevision
 
 
 @dataclass
@@ -22,6 +22,7 @@ class Commit:
     is_changed: bool = field(default=False)
     moves_contract: bool = field(default=False)  # items, terms or packages: what is scheduled is derived anew
     is_derived: bool = field(default=False)
+    applied: list[ChangeSet] = field(default_factory=list)  # the change sets that are whole with it
     moves_clock: bool = field(default=False)  # the instants at which the clock changes something are others now
 
     def changed(self) -> int:

@@ -17,14 +17,16 @@ from django.db import transaction
 from django.db.models import Sum
 
 from catalog.kinds import LARGEST_LIMIT, UNLIMITED, Value
-from catalog.models import Feature, Version
+from catalog.models import Feature
 from customers.errors import Invalid, NotFound
 from customers.models import Customer, CustomerUser
 from licensing.errors import NotRecorded
+from licensing.explaining import ways_at
+from licensing.facts import Access
 from licensing.models import Subscription, UsageCounter, UsageReservation
 from licensing.reading import held_set, read_customer, read_user
 from licensing.services.commit import DryRun, database_clock
-from licensing.usage import Option, Resets, Tally, Window, ways_out, window_at
+from licensing.usage import Resets, Tally, WayOut, Window, ways_out, window_at
 from licensing.usage_errors import LimitReached, NotCounted, ReservationOver, UsageBelowZero
 
 LONGEST_RESERVATION: Final = timedelta(days=1)
@@ -117,14 +119,23 @@ def reserve(
 ) -> tuple[Usage, UsageReservation | None]:
     """Takes `amount` if so much is left, else nothing: counted at once, or set aside for `expires_in` (L-3, L-6).
 
-    Raises LimitReached, which names what would allow it.
+    Raises LimitReached, which names what would allow it: that is found once others may count again.
     """
+    try:
+        return _reserved(subject, amount, expires_in, at, dry_run)
+    except _NoRoom as full:
+        tally = full.usage.tally
+        ways = _ways(subject, tally.taken + amount, full.usage.at)
+        raise LimitReached(subject.feature.code, subject.name, tally, amount, ways) from None
+
+
+def _reserved(
+    subject: Subject, amount: int, expires_in: timedelta | None, at: datetime | None, dry_run: bool
+) -> tuple[Usage, UsageReservation | None]:
     with _counting(subject, at, dry_run) as (counter, window, now):
         before = _usage(subject, counter, window, now, at)
         if before.access != "edit" or not before.tally.has_room_for(amount):
-            raise LimitReached(
-                subject.feature.code, subject.name, before.tally, amount, _ways(subject, before.tally, amount, now)
-            )
+            raise _NoRoom(before)
         if expires_in is None:
             _write(counter, _whole(counter.used + amount, "amount"), now)
             return _usage(subject, counter, window, now, at), None
@@ -132,6 +143,12 @@ def reserve(
             customer=subject.customer, counter=counter, amount=amount, created_at=now, expires_at=now + expires_in
         )
         return _usage(subject, counter, window, now, at), reservation
+
+
+class _NoRoom(Exception):
+    def __init__(self, usage: Usage) -> None:
+        super().__init__()
+        self.usage = usage
 
 
 def find_reservation(customer: Customer, token: uuid.UUID) -> UsageReservation:
@@ -282,13 +299,12 @@ def _settle(
         return _usage(subject, locked, window, now, at)
 
 
-def _ways(subject: Subject, tally: Tally, amount: int, at: datetime) -> Any:
-    """Returns what is on sale and would allow it (L-7). One query."""
-    rows = Version.objects.live(at).filter(offer__for_sale=True, published_features__feature=subject.feature)
-    options = []
-    for version in rows.select_related("offer__tier"):
-        said = version.content["features"][subject.feature.code]
-        value: Value = UNLIMITED if said.get("unlimited") else int(said["value"])
-        rank = version.offer.tier.rank if version.offer.tier else 0
-        options.append(Option(version.offer.code, version.offer.name, version.offer.type == "plan", value, rank))
-    return ways_out(subject.feature.rule, tally.limit, tally.taken + amount, options)
+def _ways(subject: Subject, amount: int, at: datetime) -> list[WayOut]:
+    """Returns what would allow so much, each tried with whatever else holds at the customer (L-7, W-3)."""
+    tried = ways_at(subject.customer, subject.user, subject.feature.code, at)
+    found = (
+        WayOut(way.how, way.code, way.name, way.type, way.answer.value, way.needs)
+        for way in tried
+        if way.answer.access is Access.EDIT and way.answer.value is not None
+    )
+    return list(ways_out(amount, found))

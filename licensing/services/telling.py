@@ -51,7 +51,7 @@ def tell(commit: Commit) -> None:
         _emit(heard, commit, commit.cause, {})
     elif commit.cause in _MOVED:
         _emit(heard, commit, "subscription.changed", {})
-    for change in ChangeSet.objects.filter(customer=commit.customer, at=commit.at):
+    for change in commit.applied:
         _emit(heard, commit, "change_set.applied", _change(change))
     packages = Package.objects.filter(customer=commit.customer, activated_at=commit.at).in_force(commit.at)
     for package in packages.select_related("owner"):
@@ -59,6 +59,12 @@ def tell(commit: Commit) -> None:
     if heard.to("entitlements.changed"):
         users = changed_users(commit.customer, commit.at, commit.at)
         _tell_state(heard, commit, Following(users, commit.cause == ERASING))
+
+
+def tell_applied(change: ChangeSet, head: CustomerRevision, at: datetime) -> None:
+    """Writes the event of a change made batch by batch, once its last one is written or no more will follow."""
+    heard = listeners(change.customer)
+    _emit(heard, Commit(change.customer, SYSTEM, at, head, ""), "change_set.applied", _change(change))
 
 
 def state_of(commit: Commit, users: Iterable[int]) -> dict[str, Any]:

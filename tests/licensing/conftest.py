@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 
 from licensing.reading import forget_sets
-from tests.licensing.market import Market, Town
+from tests.licensing.market import Market, Town, hours
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +34,10 @@ def market(_open_market: Market, db: Any) -> Market:
 def town(market: Market) -> Town:
     """Fjordlys, with Ola, Ida and Per, and nothing bought yet."""
     return Town()
+
+
+@pytest.fixture
+def shop(town: Town) -> Town:
+    """Two seats of each, at one o'clock."""
+    town.buys(sales_premium=2, sales_essentials=2, service_premium=2, calendar=2, at=hours(1))
+    return town

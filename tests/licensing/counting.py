@@ -12,11 +12,12 @@ def open_counting_market() -> Town:
     market = Market()
     LimitFactory(code="projects", name="Projects", unit="projects", counts="user")
     LimitFactory(code="mails", name="Mails", unit="mails", counts="user", resets="calendar_month")
+    LimitFactory(code="points", rule="sum", unit="points", counts="user")
     LimitFactory(code="calls", name="Calls", unit="calls", counts="customer", resets="contract_month")
-    market.publish(market.sales_essentials, grants={"sales": True, "projects": 5, "mails": 100, "calls": 50})
-    market.publish(
-        market.sales_premium, grants={"quotes": True, "projects": 20, "mails": 500}, includes=("sales-essentials",)
-    )
+    essentials = {"sales": True, "projects": 5, "mails": 100, "calls": 50, "points": 10}
+    market.publish(market.sales_essentials, grants=essentials)
+    premium = {"quotes": True, "projects": 20, "mails": 500, "points": 31}
+    market.publish(market.sales_premium, grants=premium, includes=("sales-essentials",))
     market.publish(market.both, grants={"projects": "unlimited"}, includes=("sales-premium", "service-premium"))
     town = Town()
     town.buys(sales_essentials=2, storage=1, at=hours(20))

@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from customers.actor import SYSTEM
 from licensing.facts import Mode
+from licensing.models import EntitlementSet, HoldingPeriod, UserPeriod
 from licensing.services.overrides import grant_override
 from tests.factories.customers import api_with
 from tests.licensing.market import Town, hours
@@ -100,6 +101,15 @@ def test_what_cant_be_answered_says_so_in_its_place(fjordlys: Town, api: APIClie
     assert problem["problem"]["code"] == code
     assert problem["problem"]["next_action"]
     assert "allowed" not in problem, "unknown is never a no"
+
+
+def test_of_a_damaged_set_each_question_says_so_and_the_others_are_answered(fjordlys: Town, api: APIClient) -> None:
+    damaged = EntitlementSet.objects.create(digest="0" * 64, body='{"features":{}}', multi_plan=False)
+    holding = UserPeriod.objects.get(user=fjordlys.users["ola"], ends_at=None).holding
+    HoldingPeriod.objects.filter(holding=holding, ends_at=None).update(set=damaged)
+    ola, ida = check(api, item("ola", "quotes"), item("ida", "sales"))
+    assert (ola["problem"]["code"], ola["problem"]["status"]) == ("entitlement_set_damaged", 503)
+    assert ida["allowed"] is True
 
 
 def test_a_foreign_customer_looks_like_none(fjordlys: Town) -> None:

@@ -101,6 +101,12 @@ def test_without_a_user_the_customer_as_a_whole_answers(kari: Client) -> None:
     assert (told.user, told.access, told.because) == (None, "edit", "Included, from sales-premium.")
 
 
+def test_one_more_of_an_add_on_is_offered(kari: Client, fjordlys: Town) -> None:
+    fjordlys.buys(storage=1, at=hours(3))
+    (way,) = asks(kari, feature="storage").context["inquiry"].explained.ways
+    assert (way["label"], way["answer"]) == ("One more", "200 GB")
+
+
 @pytest.mark.parametrize(
     "asked",
     [

@@ -86,6 +86,9 @@ def test_what_is_on_sale_and_a_newer_version(town: Town, market: Market) -> None
     town.gives("ola", "ten-sales-premium", at=hours(2))
     assert ways(why(town, "ola", "storage", hours(3))) == [("sale", "storage")]
     assert ways(why(town, None, "storage", hours(3))) == [("sale", "storage")]
+    town.buys(storage=2, at=hours(4))
+    (more,) = why(town, None, "storage", hours(5))["would_give"]
+    assert (more["how"], more["gives"]["value"], more["words"][:11]) == ("more", 300, "One more of")
     with transaction.atomic():
         market.publish(market.sales_premium, grants={"storage": 5}, includes=("sales-essentials",))
         later = hours(24 * 365 * 50)

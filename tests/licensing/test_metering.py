@@ -10,6 +10,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from customers.errors import Invalid, NotFound
+from licensing.facts import Mode
 from licensing.models import UsageCounter, UsageReservation
 from licensing.services.metering import (
     add_usage,
@@ -23,6 +24,7 @@ from licensing.services.metering import (
 from licensing.usage_errors import LimitReached, NotCounted, ReservationOver, UsageBelowZero
 from tests.licensing.counting import of, open_counting_market
 from tests.licensing.market import Town, hours
+from tests.licensing.test_periods import override
 
 MINUTE = timedelta(minutes=1)
 
@@ -108,6 +110,51 @@ class TestReserving:
         ways = refusal.value.details["would_allow"]
         assert [(way["code"], way["limit"]) for way in ways] == [("sales-premium", 20), ("sales-service-premium", None)]
         assert refusal.value.next_action == f"{ways[0]['name']} would allow it."
+
+    def test_what_is_named_is_tried_with_all_that_holds(self, here: Town) -> None:
+        """A plan takes the place of another of its solution, and what an override holds down no plan lifts."""
+        override(here, Mode.AT_MOST, feature="projects", value=7, user=here.users["ola"], at=hours(30))
+        set_usage(subject=of(here, "projects"), used=5)
+        with pytest.raises(LimitReached) as refusal:
+            reserve(subject=of(here, "projects"), amount=2)
+        assert {(way["code"], way["limit"]) for way in refusal.value.details["would_allow"]} == {
+            ("sales-premium", 7), ("sales-service-premium", 7),
+        }  # fmt: skip
+        with pytest.raises(LimitReached) as refusal:
+            reserve(subject=of(here, "projects"), amount=3)
+        assert refusal.value.details["would_allow"] == []
+        assert refusal.value.next_action == "Free some of what is used, or ask for an override."
+
+    def test_what_adds_up_adds_up_once(self, here: Town) -> None:
+        """Points add up over plans, but Premium, which includes Essentials, takes its place."""
+        with pytest.raises(LimitReached) as refusal:
+            reserve(subject=of(here, "points"), amount=31)
+        ways = refusal.value.details["would_allow"]
+        assert [(way["code"], way["limit"]) for way in ways] == [
+            ("sales-premium", 31), ("sales-service-premium", 31),
+        ]  # fmt: skip
+        with pytest.raises(LimitReached) as refusal:
+            reserve(subject=of(here, "points"), amount=32)
+        assert refusal.value.details["would_allow"] == []
+
+    def test_one_more_of_an_add_on_is_a_way_too(self, here: Town) -> None:
+        set_usage(subject=of(here, "storage", None), used=100)
+        with pytest.raises(LimitReached) as refusal:
+            reserve(subject=of(here, "storage", None), amount=100)
+        (way,) = refusal.value.details["would_allow"]
+        assert (way["how"], way["code"], way["type"], way["limit"]) == ("more", "storage", "add_on", 200)
+        with pytest.raises(LimitReached) as refusal:
+            reserve(subject=of(here, "storage", None), amount=101)
+        assert refusal.value.details["would_allow"] == []
+
+    def test_a_seat_that_is_there_is_told_as_one(self, here: Town) -> None:
+        here.buys(sales_premium=1, at=hours(30))
+        set_usage(subject=of(here, "projects"), used=5)
+        with pytest.raises(LimitReached) as refusal:
+            reserve(subject=of(here, "projects"), amount=1)
+        assert [(way["how"], way["code"]) for way in refusal.value.details["would_allow"]] == [
+            ("seat", "sales-premium"), ("sale", "sales-service-premium"),
+        ]  # fmt: skip
 
     def test_who_has_no_such_feature_may_reserve_nothing(self, here: Town) -> None:
         with pytest.raises(LimitReached) as refusal:

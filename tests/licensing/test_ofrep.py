@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from django.db import connection
@@ -11,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.settings import api_settings
 from rest_framework.test import APIClient
 
+from licensing.facts import Mode
 from tests.factories.customers import (
     AccountFactory,
     MembershipFactory,
@@ -18,6 +20,7 @@ from tests.factories.customers import (
     api_with,
 )
 from tests.licensing.market import Town, hours
+from tests.licensing.test_periods import override
 
 FLAGS = "/ofrep/v1/evaluate/flags"
 OLA = {"targetingKey": "ola", "customer": "fjordlys"}
@@ -72,6 +75,18 @@ class TestOneFlag:
             "errorCode": "FLAG_NOT_FOUND",
             "errorDetails": "There is no feature 'teleport'.",
         }
+
+    @pytest.mark.parametrize("key", ["a/b", "a%2Fb", "sales/", "x" * 600, "a%00b", "%C3%A5"])
+    def test_whatever_a_flag_is_called(self, api: APIClient, key: str) -> None:
+        told = ask(api, key, status=404)
+        assert (told["key"], told["errorCode"]) == (unquote(key), "FLAG_NOT_FOUND")
+
+    def test_a_limit_beyond_what_an_sdk_can_hold(self, held: Town, api: APIClient) -> None:
+        override(held, Mode.SET, feature="email-limit", value=2**40, at=hours(3))
+        flag = ask(api, "email-limit")
+        assert (flag["value"], flag["variant"]) == (2147483647, str(2**40))
+        assert flag["metadata"]["unlimited"] is False
+        assert flag["metadata"]["limit"] == 2**40
 
     def test_a_warm_evaluation_is_one_look_up(self, api: APIClient) -> None:
         ask(api, "sales")

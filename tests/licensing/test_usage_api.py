@@ -118,7 +118,7 @@ def test_what_is_wrong_is_named(api: APIClient, method: str, path: str, body: An
 
 
 def test_lists_are_of_what_is_counted_there(api: APIClient) -> None:
-    assert [row["feature"] for row in call(api, "GET", OLAS)["results"]] == ["mails", "projects"]
+    assert [row["feature"] for row in call(api, "GET", OLAS)["results"]] == ["mails", "points", "projects"]
     found = call(api, "GET", "usage/")["results"]
     assert [(row["feature"], row["period"] and row["period"]["resets"]) for row in found] == [
         ("calls", "contract_month"),
