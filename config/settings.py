@@ -66,8 +66,8 @@ WEBHOOK_TIMEOUT = env.float("WEBHOOK_TIMEOUT", 15.0)
 # By how many threads events are posted (on PostgreSQL).
 WEBHOOK_THREADS = 1 if TESTING else env.int("WEBHOOK_THREADS", 4)
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", DEMO)
-# How many entitlement sets (immutable, about 10 kB each) one worker keeps in memory.
-SET_MEMORY_ENTRIES = env.int("SET_MEMORY_ENTRIES", 4096)
+# How much of its memory a worker gives to entitlement sets (immutable, mostly 5 to 10 kB each).
+SET_MEMORY_MB = env.int("SET_MEMORY_MB", 16)
 # On SQLite: where a long change of seats tells how far it is, for the server and the worker to share.
 PROGRESS_DIR = env.path("PROGRESS_DIR", BASE_DIR / "var" / "progress")
 

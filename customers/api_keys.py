@@ -53,7 +53,7 @@ class KnownKey:
     access: Access
 
 
-_known: Final = Memory[str, KnownKey](entries=10_000)
+_known: Final = Memory[str, KnownKey](room=10_000)
 
 
 def make_token() -> NewToken:

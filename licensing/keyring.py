@@ -17,7 +17,7 @@ from licensing.models import OwnerKey
 from licensing.own_key import own_key
 from licensing.signing import PublicKey, load_public_key
 
-_known: Final = Memory[str, PublicKey](entries=1024)
+_known: Final = Memory[str, PublicKey](room=1024)
 
 
 class OwnKeys(Mapping[str, PublicKey]):

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -145,6 +146,11 @@ class HeldSet:
     tail: bytes
     plans: tuple[str, ...] = ()
 
+    @property
+    def weight(self) -> int:
+        """Bytes that it takes; what sets say of single features they share."""
+        return len(self.tail) + sys.getsizeof(self.features) + _BESIDES
+
     def spelled(self, code: str) -> str | None:
         """Returns a feature's code as the set spells it (codes are lower case); None where the set lacks it."""
         if code in self.features:
@@ -160,7 +166,10 @@ class SetDamaged(Refusal):
     title = "Entitlement set damaged"
 
 
-_sets: Final = Memory[int, HeldSet](entries=settings.SET_MEMORY_ENTRIES)
+_BESIDES: Final = 600  # bytes: the set's own objects, the list of its plans, its place in the memory
+_sets: Final = Memory[int, HeldSet](room=settings.SET_MEMORY_MB * 1024 * 1024, weigh=lambda held: held.weight)
+# What sets say of a feature is much the same in most of them, and is kept once.
+_features: Final = Memory[tuple[Any, ...], Mapping[str, Any]](room=2_000)
 
 
 def read_user(customer: str, user: str, at: datetime | None = None, *, using: str = DEFAULT_DB_ALIAS) -> Reading | None:
@@ -222,13 +231,21 @@ def _checked(row: EntitlementSet) -> HeldSet | SetDamaged:
 
 def _spelled(content: Mapping[str, Any]) -> HeldSet:
     """Returns a set's content in the order in which people read an answer."""
-    features = {
-        code: {key: feature[key] for key in ("kind", "access", "value", "unlimited") if key in feature}
-        for code, feature in content["features"].items()
-    }
+    features = {sys.intern(code): _shared(feature) for code, feature in content["features"].items()}
     ordered = {key: content[key] for key in ("multi_plan", "plans", "modules")} | {"features": features}
     tail = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)[1:].encode()
     return HeldSet(features, tail, tuple(plan["code"] for plan in content["plans"]))
+
+
+def _shared(feature: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns what a set says of a feature, in the order in which people read it: the same object for the same."""
+    said = tuple((key, feature[key]) for key in ("kind", "access", "value", "unlimited") if key in feature)
+    known = said, type(feature["value"])  # 1 and true are equal
+    found = _features.get(known)
+    if found is None:
+        found = dict(said)
+        _features.keep(known, found)
+    return found
 
 
 def forget_sets() -> None:

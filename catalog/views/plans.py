@@ -54,7 +54,7 @@ from customers.memory import Memory
 KEPT_FOR: Final = 60  # seconds
 _QUOTED: Final = 40  # characters of what somebody asked for
 # What everybody gets alike, under its tag, which names all that it depends on: it can be forgotten, but never be stale.
-_DRAWN: Final[Memory[str, tuple[bytes, str]]] = Memory(entries=16)
+_DRAWN: Final[Memory[str, tuple[bytes, str]]] = Memory(room=16)
 
 
 @dataclass

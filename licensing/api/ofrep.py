@@ -28,7 +28,7 @@ from licensing.flags import flag_of
 from licensing.reading import HeldSet, Reading, held_set, read_user
 
 # Codes of customers are for good, so nothing about who holds what is kept here.
-_codes: Final = Memory[int, str](entries=10_000)
+_codes: Final = Memory[int, str](room=10_000)
 _LONGEST_CODE: Final = 512
 _EXAMPLE: Final = {"context": {"targetingKey": "ola", "customer": "fjordlys"}}
 # No serializer: a field called `context` would hide the serializer's own.

@@ -20,6 +20,7 @@ ENTITLEMENTS = "/api/v1/customers/{customer}/users/{user}/entitlements/"
 NAIVE = "/bench/naive/{customer}/{user}/"
 NOTHING = "/bench/nothing/"
 WORKER = "/bench/worker/"
+FULL = "/bench/full/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,7 @@ GOALS = (
     ),
     Goal("check_to_read", "a check of 1,000 : a read", lambda run: run.check_to_read, most=60),
     Goal("busy_to_calm", "p99 with 50 seat changes a second : without", lambda run: run.busy_to_calm, most=3),
-    Goal("worker_mb", "memory of a worker, MB", lambda run: run.worker_mb, most=150),
+    Goal("worker_mb", "memory of a worker with all sets it keeps, MB", lambda run: run.worker_mb, most=150),
     Goal("snapshot_kb", "snapshot of 10,000 users, kB compressed", lambda run: run.change.snapshot_kb, most=150),
     Goal("snapshot_ms", "its server time, ms", lambda run: run.change.snapshot_ms, most=100),
     Goal("lists", "heaviest list, many rows : few rows", lambda run: run.pages.worst_list, most=3),

@@ -168,6 +168,10 @@ class Load:
         """Returns the answer to one request, made while nothing else is going on."""
         return self.connections[0].ask(request)
 
+    def ask_every_worker(self, request: bytes) -> list[Answer]:
+        """Returns the answer of each worker to the same request."""
+        return [connection.ask(request) for connection in self.connections]
+
     def run(self, requests: Sequence[bytes], seconds: float) -> Sample:
         """Sends `requests`, over and over if they don't suffice, for `seconds`; then waits for what is on its way."""
         sample = Sample()

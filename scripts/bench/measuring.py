@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from scripts.bench.apps import Apps, measure_apps
-from scripts.bench.lines import ENTITLEMENTS, LINES, NAIVE, WORKER, Line, figures_of
+from scripts.bench.lines import ENTITLEMENTS, FULL, LINES, NAIVE, WORKER, Line, figures_of
 from scripts.bench.load import Load, LoadError, Sample, get
 from scripts.bench.options import Options
 from scripts.bench.preparing import Site
@@ -44,8 +44,16 @@ def measure(sites: Mapping[str, Site], options: Options) -> tuple[list[dict[str,
         large = sites["large"]
         whoami = get(WORKER, large.key)
         apps = measure_apps(ports["large"], large, whoami, WORKERS, most, options.rounds, options.seconds)
+        _fill_memory(loads["large"], large)
         memory = {crowd: max(memory_mb(pid) or 0 for pid in load.workers) for crowd, load in loads.items()}
     return rounds, apps, memory
+
+
+def _fill_memory(load: Load, site: Site) -> None:
+    """Has every worker hold as many entitlement sets as it ever will. Raises LoadError."""
+    for answer in load.ask_every_worker(get(FULL, site.key)):
+        if answer.status != 200:
+            raise LoadError(f"{FULL}: {answer.status} {answer.body!r:.300}")
 
 
 def _load(port: int, site: Site) -> Load:

@@ -4,7 +4,7 @@ from django.urls import path
 
 from config.urls import handler400, handler403, handler404, handler500
 from config.urls import urlpatterns as of_the_product
-from scripts.bench.views import NaiveEntitlements, Nothing, Worker
+from scripts.bench.views import FullMemory, NaiveEntitlements, Nothing, Worker
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
@@ -12,5 +12,6 @@ urlpatterns = [
     *of_the_product,
     path("bench/nothing/", Nothing.as_view()),
     path("bench/worker/", Worker.as_view()),
+    path("bench/full/", FullMemory.as_view()),
     path("bench/naive/<str:customer>/<str:user>/", NaiveEntitlements.as_view()),
 ]

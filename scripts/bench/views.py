@@ -9,6 +9,8 @@ import os
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+from django.db import connection, transaction
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework.request import Request
@@ -20,10 +22,18 @@ from customers.models import Customer, CustomerUser
 from licensing import facts
 from licensing.api.serializers import EntitlementsSerializer
 from licensing.models import Override, Seat
+from licensing.reading import held_sets
 from licensing.resolution import resolve
 from licensing.selectors import is_in_force, load_timeline, stop_of
 
 READ = "entitlements:read"
+_LIMIT = "send-email-to"  # a limit, which an override would make another number for each user
+_MADE_UP = """
+    WITH largest AS (SELECT body::jsonb FROM licensing_entitlementset ORDER BY length(body) DESC LIMIT 1),
+    made AS (SELECT jsonb_set(body, %(limit)s, to_jsonb(1000000 + n))::text AS body
+        FROM largest, generate_series(1, %(count)s) n)
+    INSERT INTO licensing_entitlementset (digest, body, multi_plan)
+    SELECT encode(sha256(convert_to(body, 'UTF8')), 'hex'), body, false FROM made RETURNING id"""
 
 
 class Nothing(APIView):
@@ -41,6 +51,22 @@ class Worker(APIView):
     required_scopes = {"GET": READ}
 
     def get(self, request: Request) -> Response:
+        return Response({"worker": os.getpid()})
+
+
+class FullMemory(APIView):
+    """Fills this worker's memory of entitlement sets with ones that nobody holds, each other than the others."""
+
+    required_scopes = {"GET": READ}
+
+    def get(self, request: Request) -> Response:
+        count = 2 * settings.SET_MEMORY_MB * 1024 * 1024 // 4_000
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_MADE_UP, {"count": count, "limit": ["features", _LIMIT, "value"]})
+            made = [row for (row,) in cursor.fetchall()]
+            for start in range(0, len(made), 100):
+                held_sets(made[start : start + 100])
+            transaction.set_rollback(True)
         return Response({"worker": os.getpid()})
 
 
