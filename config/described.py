@@ -137,11 +137,20 @@ def codes_of(method: str, operation: Mapping[str, Any]) -> dict[str, list[str]]:
 
 @cache
 def shown() -> dict[str, list[dict[str, Any]]]:
-    """Returns the examples by operation: each has `title`, `ask` (method and address), perhaps `body`, and `answer`."""
+    """Returns the examples by operation."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for example in yaml.safe_load(EXAMPLES.read_text()):
+    for example in in_order():
         found.setdefault(example["operation"], []).append(example)
     return found
+
+
+def in_order() -> list[dict[str, Any]]:
+    """Returns the examples in the order in which they are asked.
+
+    Each has `title`, `ask` (method and address), `answer`, and perhaps `body`, `status` (else 200) and `keep`: what of
+    the answer (`member.member`) goes into later addresses, by the name that stands there in braces.
+    """
+    return list(yaml.safe_load(EXAMPLES.read_text()))
 
 
 def _all(parts: Iterable[Iterable[str]]) -> set[str]:
