@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django import forms
 from django.contrib import messages
@@ -78,7 +78,7 @@ class ClientForm(IntegrationForm):
         """`scopes` are those to choose from."""
         super().__init__(data, label_suffix="", **options)
         choices = [(scope, words) for scope, words in SCOPES.items() if scope in scopes]
-        self.fields["scopes"].choices = choices  # type: ignore[attr-defined]  # the stubs know the field's base alone
+        cast(forms.MultipleChoiceField, self.fields["scopes"]).choices = choices
 
 
 class KeyForm(forms.Form):

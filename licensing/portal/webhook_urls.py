@@ -1,4 +1,4 @@
-"""Where the pages about webhooks for all customers are; those of one customer are below it (integration_urls)."""
+"""Where the pages about webhooks are: those for all customers, and, below a customer, its own (integration_urls)."""
 
 from django.urls import path
 

@@ -24,15 +24,17 @@ NAMES: Final = {"request": "seat-requests"}
 METHODS: Final = ("get", "post")
 
 
-def portal_patterns(below: Any = None, before: str = "", namespace: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+def portal_patterns(
+    below: Any = None, before: str = "", namespace: str = "", given: Any = ()
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields (name, converters) of every page below a customer's address."""
     for pattern in get_resolver().url_patterns if below is None else below:
-        route = before + str(pattern.pattern)
+        route, converters = before + str(pattern.pattern), {**dict(given), **pattern.pattern.converters}
         if isinstance(pattern, URLResolver):
             inner = ":".join(filter(None, (namespace, pattern.namespace)))
-            yield from portal_patterns(pattern.url_patterns, route, inner)
+            yield from portal_patterns(pattern.url_patterns, route, inner, converters)
         elif isinstance(pattern, URLPattern) and route.startswith("portal/<code:customer>/"):
-            yield ":".join(filter(None, (namespace, str(pattern.name)))), pattern.pattern.converters
+            yield ":".join(filter(None, (namespace, str(pattern.name)))), converters
 
 
 PAGES: Final = dict(portal_patterns())
