@@ -22,7 +22,7 @@ from standardwebhooks import Webhook
 from customers.actor import SYSTEM
 from customers.audit import record
 from customers.letters import unseal
-from customers.models import Membership, StaffRole, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from customers.models import Membership, StaffRole, WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from customers.outbox import backoff, enqueue
 from customers.posting import Answer, BadAddress, Limits, NoAnswer, post
 
@@ -153,7 +153,7 @@ def _in_turn() -> None:
 
 
 def _delivered(delivery: WebhookDelivery, now: datetime) -> None:
-    _note(delivery, delivered_at=now, next_attempt_at=None)
+    _note(delivery, now, delivered_at=now, next_attempt_at=None)
     WebhookEndpoint.objects.filter(pk=delivery.endpoint_id, failing_since__isnull=False).update(failing_since=None)
 
 
@@ -161,7 +161,7 @@ def _failed(delivery: WebhookDelivery, answer: Answer | None, now: datetime) -> 
     """Has it tried again, or gives it up 72 hours after the first try; whatever waited behind it has its own 72."""
     again = now + _wait(delivery.attempts, answer)
     is_over = again > (delivery.first_attempt_at or now) + GIVE_UP_AFTER
-    _note(delivery, given_up_at=now if is_over else None, next_attempt_at=None if is_over else again)
+    _note(delivery, now, given_up_at=now if is_over else None, next_attempt_at=None if is_over else again)
     endpoint = delivery.endpoint
     WebhookEndpoint.objects.filter(pk=endpoint.pk, failing_since=None).update(failing_since=now)
     since = WebhookEndpoint.objects.filter(pk=endpoint.pk).values_list("failing_since", flat=True).first()
@@ -171,11 +171,13 @@ def _failed(delivery: WebhookDelivery, answer: Answer | None, now: datetime) -> 
         _switch_off(endpoint, "Nothing could be delivered for 72 hours.", now)
 
 
-def _note(delivery: WebhookDelivery, **said: datetime | None) -> None:
-    """Writes down what came of it, unless the lease ran out and another worker has taken it over."""
+def _note(delivery: WebhookDelivery, now: datetime, **said: datetime | None) -> None:
+    """Writes down what came of it, unless the lease ran out and another worker has taken it over, or it is gone."""
     mine = WebhookDelivery.objects.open().filter(pk=delivery.pk, leased_until=delivery.leased_until)
     told = {"status": delivery.status, "answer": delivery.answer, "took_ms": delivery.took_ms}
-    mine.update(leased_until=None, **told, **said)
+    with transaction.atomic():
+        if mine.update(leased_until=None, **told, **said):
+            WebhookAttempt.objects.create(delivery=delivery, at=now, **told)
     for name, value in said.items():
         setattr(delivery, name, value)
 

@@ -3,7 +3,7 @@ from .account import Account
 from .customer import Customer, CustomerUser
 from .invitation import Invitation
 from .trail import AuditEvent, IdempotencyRecord, OutboxMessage
-from .webhook import WebhookDelivery, WebhookEndpoint, WebhookEvent, WebhookSecret
+from .webhook import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent, WebhookSecret
 
 __all__ = [
     "Account",
@@ -17,6 +17,7 @@ __all__ = [
     "Membership",
     "OutboxMessage",
     "StaffRole",
+    "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",
     "WebhookEvent",

@@ -117,3 +117,19 @@ class WebhookDelivery(models.Model):
     def state(self) -> str:
         """`delivered`, `given_up` or `waiting`."""
         return "delivered" if self.delivered_at else "given_up" if self.given_up_at else "waiting"
+
+
+class WebhookAttempt(models.Model):
+    """One try of a delivery, and what was answered."""
+
+    delivery = models.ForeignKey(WebhookDelivery, models.CASCADE, related_name="tries")
+    at = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(null=True, help_text="What the receiver answered.")
+    answer = models.TextField(blank=True, help_text="How its answer began, or why there was none.")
+    took_ms = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id}: {self.status}"

@@ -57,6 +57,11 @@ urlpatterns = [
         name="webhook-deliveries",
     ),
     path(
+        f"{_CUSTOMER}webhooks/<int:webhook>/deliveries/<int:delivery>/",
+        webhooks.WebhookDeliveryDetail.as_view(),
+        name="webhook-delivery",
+    ),
+    path(
         f"{_CUSTOMER}webhooks/<int:webhook>/deliveries/<int:delivery>/again/",
         webhooks.WebhookAgain.as_view(),
         name="webhook-again",
@@ -125,6 +130,11 @@ urlpatterns = [
     path("webhooks/<int:webhook>/test/", webhooks.AllWebhookTest.as_view(), name="all-webhook-test"),
     path("webhooks/<int:webhook>/replay/", webhooks.AllWebhookReplay.as_view(), name="all-webhook-replay"),
     path("webhooks/<int:webhook>/deliveries/", webhooks.AllWebhookDeliveries.as_view(), name="all-webhook-deliveries"),
+    path(
+        "webhooks/<int:webhook>/deliveries/<int:delivery>/",
+        webhooks.AllWebhookDeliveryDetail.as_view(),
+        name="all-webhook-delivery",
+    ),
     path(
         "webhooks/<int:webhook>/deliveries/<int:delivery>/again/",
         webhooks.AllWebhookAgain.as_view(),

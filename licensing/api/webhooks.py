@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -23,7 +23,7 @@ from customers.api.permissions import scope_for
 from customers.delivering import limits
 from customers.errors import NotFound
 from customers.events import TYPES
-from customers.models import Customer, WebhookDelivery, WebhookEndpoint
+from customers.models import Customer, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from customers.services import webhooks
 from licensing.api.bodies import body_of
 from licensing.api.filters import DeliveryFilter
@@ -32,6 +32,7 @@ from licensing.services.telling import replay
 READ = "webhooks:read"
 WRITE = "webhooks:write"
 TOLD = "entitlements:read"  # what events tell: whoever decides where they go must be allowed to read it
+MOST_TRIES = 50
 _SECRET = {"Cache-Control": "no-store"}
 CUSTOMER = OpenApiParameter("customer", str, required=True, description="Whose users to tell of.")
 _KNOWN = "The last revision that the receiver knows."
@@ -94,6 +95,27 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
             *("id", "event", "type", "customer", "revision", "state", "attempts", "created_at", "next_attempt_at"),
             *("delivered_at", "given_up_at", "status", "answer", "took_ms"),
         )
+
+
+class AttemptSerializer(serializers.ModelSerializer[WebhookAttempt]):
+    status = serializers.IntegerField(allow_null=True, help_text="null where nothing was answered.")
+
+    class Meta:
+        model = WebhookAttempt
+        fields = ("at", "status", "answer", "took_ms")
+
+
+class DeliveryInFullSerializer(DeliverySerializer):
+    body = serializers.CharField(source="event.body", help_text="What is posted, to the byte.")
+    tries = serializers.SerializerMethodField(help_text=f"The last {MOST_TRIES}, the newest first.")
+
+    class Meta(DeliverySerializer.Meta):
+        fields = (*DeliverySerializer.Meta.fields, "body", "tries")  # type: ignore[assignment] # a longer tuple
+
+    @extend_schema_field(AttemptSerializer(many=True))
+    def get_tries(self, delivery: WebhookDelivery) -> Any:
+        """Returns each try, and what was answered."""
+        return AttemptSerializer(delivery.tries.all()[:MOST_TRIES], many=True).data
 
 
 class WebhookList(CustomerMixin, GenericAPIView[WebhookEndpoint]):
@@ -232,6 +254,20 @@ class WebhookDeliveries(_OfWebhook, GenericAPIView[WebhookDelivery]):
         return self.get_paginated_response(DeliverySerializer(page, many=True).data)
 
 
+class WebhookDeliveryDetail(_OfWebhook):
+    required_scopes: ClassVar[dict[str, str]] = {"GET": READ}
+
+    @extend_schema(responses=DeliveryInFullSerializer)
+    def get(self, request: Request, webhook: int, delivery: int, customer: str = "") -> Response:
+        """One event on its way to one address: what is posted, and what was answered each time.
+
+        Needs `entitlements:read`, too.
+        """
+        found = self.told(webhook)
+        refuse_unknown(request, [])
+        return Response(DeliveryInFullSerializer(_delivery(found, delivery)).data)
+
+
 class WebhookAgain(_OfWebhook):
     required_scopes: ClassVar[dict[str, str]] = {"POST": WRITE}
 
@@ -240,9 +276,7 @@ class WebhookAgain(_OfWebhook):
         """Sends an event again, under the same webhook-id. Needs `entitlements:read`, too."""
         found = self.told(webhook)
         refuse_unknown(request, [])
-        row = WebhookDelivery.objects.filter(endpoint=found, pk=delivery).select_related("event", "endpoint").first()
-        if row is None:
-            raise NotFound("delivery", str(delivery))
+        row = _delivery(found, delivery)
         again = webhooks.send_again(actor=self.access.actor, delivery=row, at=timezone.now())
         return Response(DeliverySerializer(again).data, status=202)
 
@@ -284,6 +318,10 @@ class AllWebhookDeliveries(WebhookDeliveries):
     pass
 
 
+class AllWebhookDeliveryDetail(WebhookDeliveryDetail):
+    pass
+
+
 class AllWebhookAgain(WebhookAgain):
     pass
 
@@ -296,6 +334,14 @@ def _whose(view: Any) -> Customer | None:
     if not view.access.allows(scope_for(view, view.request.method)):
         raise not_allowed()
     return None
+
+
+def _delivery(endpoint: WebhookEndpoint, number: int) -> WebhookDelivery:
+    rows = WebhookDelivery.objects.filter(endpoint=endpoint).select_related("event", "endpoint", "customer")
+    found: WebhookDelivery | None = rows.filter(pk=number).first()
+    if found is None:
+        raise NotFound("delivery", str(number))
+    return found
 
 
 def _may_tell(view: Any, customer: Customer | None) -> None:

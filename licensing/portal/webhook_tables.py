@@ -58,6 +58,11 @@ def delivery_columns(found: Listening, endpoint: WebhookEndpoint) -> list[Column
         link = found.address("webhook_again", endpoint.pk, row.pk)
         return format_html('<a href="{}">Again…<span class="visually-hidden"> {}</span></a>', link, row.event_id)
 
+    def event(row: WebhookDelivery) -> SafeString:
+        return format_html(
+            '<a href="{}">{}</a>', found.address("webhook_delivery", endpoint.pk, row.pk), row.event.type
+        )
+
     def customer(row: WebhookDelivery) -> str | SafeString:
         if row.customer is None:
             return ""
@@ -73,7 +78,7 @@ def delivery_columns(found: Listening, endpoint: WebhookEndpoint) -> list[Column
         else [Column("customer", "Customer", code, customer, order=("customer__code",))]
     )
     columns = [
-        Column("event", "Event", lambda row: row.event.type, order=("event__type",), is_fixed=True),
+        Column("event", "Event", lambda row: row.event.type, event, order=("event__type",), is_fixed=True),
         *of,
         Column("at", "Written", lambda row: row.created_at, lambda row: _date(row.created_at), order=("created_at",)),
         Column("revision", "Revision", lambda row: row.event.revision, order=("event__revision",), is_number=True),

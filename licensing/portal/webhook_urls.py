@@ -16,5 +16,6 @@ urlpatterns = [
     path(f"{_WEBHOOK}secret/", webhooks.RotateSecret.as_view(), name="webhook_rotate"),
     path(f"{_WEBHOOK}replay/", webhooks.ReplayPage.as_view(), name="webhook_replay"),
     path(f"{_WEBHOOK}delete/", webhooks.DeleteWebhook.as_view(), name="webhook_delete"),
+    path(f"{_WEBHOOK}deliveries/<int:delivery>/", webhooks.DeliveryPage.as_view(), name="webhook_delivery"),
     path(f"{_WEBHOOK}deliveries/<int:delivery>/again/", webhooks.SendAgain.as_view(), name="webhook_again"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final, cast
 
 from django import forms
@@ -18,7 +19,7 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 
 from customers.access import get_customer
-from customers.delivering import limits
+from customers.delivering import limits, message_id
 from customers.errors import NotFound, Refusal
 from customers.events import TYPES
 from customers.models import Customer, WebhookDelivery, WebhookEndpoint
@@ -31,6 +32,8 @@ from licensing.portal.webhook_tables import WRITES, columns, delivery_columns
 from licensing.services.telling import following, replay
 
 READS: Final = "webhooks:read"
+MOST_TRIES: Final = 50
+_SHOWN: Final = 20_000  # characters of a body; that of a thousand users is longer
 _OF_ALL_ALONE: Final = "catalog.version.published"
 
 
@@ -266,6 +269,27 @@ class ReplayPage(LoginRequiredMixin, View):
 
 
 @method_decorator(never_cache, name="dispatch")
+class DeliveryPage(LoginRequiredMixin, View):
+    """One event on its way to one address: what is posted, and what was answered each time."""
+
+    def get(self, request: HttpRequest, webhook: int, delivery: int, customer: str = "") -> HttpResponse:
+        found = listening(request, customer, READS)
+        row = _endpoint(found, webhook)
+        sent = _delivery(row, delivery)
+        body = json.dumps(json.loads(sent.event.body), indent=2, ensure_ascii=False)
+        frame: dict[str, Any] = {
+            "delivery": sent,
+            "message": message_id(sent.event),
+            "body": body[:_SHOWN],
+            "left_out": max(0, len(body) - _SHOWN),
+            "tries": sent.tries.all()[:MOST_TRIES],
+            "may_edit": found.may(WRITES),
+            "again": found.address("webhook_again", row.pk, sent.pk),
+        }
+        return _page(request, found, "delivery", sent.event.type, row, **frame)
+
+
+@method_decorator(never_cache, name="dispatch")
 class SendAgain(LoginRequiredMixin, View):
     """Shows what is sent again; a POST sends it."""
 
@@ -307,7 +331,7 @@ def _endpoint(found: Listening, webhook: int) -> WebhookEndpoint:
 
 
 def _delivery(endpoint: WebhookEndpoint, number: int) -> WebhookDelivery:
-    rows = WebhookDelivery.objects.filter(endpoint=endpoint).select_related("event", "endpoint")
+    rows = WebhookDelivery.objects.filter(endpoint=endpoint).select_related("event", "endpoint", "customer")
     row: WebhookDelivery | None = rows.filter(pk=number).first()
     if row is None:
         raise NotFound("delivery", str(number))

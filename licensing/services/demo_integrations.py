@@ -13,7 +13,7 @@ from django.db import transaction
 
 from customers.actor import Actor
 from customers.last_used import note_use, write_last_used
-from customers.models import ApiClient, Customer, WebhookDelivery, WebhookEndpoint
+from customers.models import ApiClient, Customer, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from customers.posting import Limits
 from customers.services import keys, webhooks
 
@@ -95,3 +95,7 @@ def _tried(sent: WebhookDelivery, status: int, answer: str, *, attempts: int, is
         sent.given_up_at = sent.created_at
     sent.next_attempt_at = None
     sent.save()
+    first = (503, "try later") if attempts > 1 else (status, answer)
+    for number, (said, told) in enumerate([first, (status, answer)][:attempts]):
+        at = sent.created_at + timedelta(seconds=1 + 30 * number)
+        WebhookAttempt.objects.create(delivery=sent, at=at, status=said, answer=told, took_ms=84)

@@ -19,7 +19,16 @@ from django.db.models.functions import Cast
 
 from customers import audit
 from customers.actor import Actor
-from customers.models import AuditEvent, Customer, CustomerUser, IdempotencyRecord, OutboxMessage, WebhookEvent
+from customers.models import (
+    AuditEvent,
+    Customer,
+    CustomerUser,
+    IdempotencyRecord,
+    OutboxMessage,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEvent,
+)
 from licensing.errors import NotConfirmed, UserIsErased
 from licensing.models import ChangePreview, ChangePreviewRow, ChangeSet, UserList
 from licensing.models.revision import ERASING
@@ -209,6 +218,15 @@ def _scrub_webhooks(customer: Customer, words: _Words) -> int:
         spelled = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
         if spelled != event.body:
             count += WebhookEvent.objects.filter(pk=event.pk).update(body=spelled)
+    # What a receiver answered is its own text: where it repeats the person, it is dropped.
+    said = Q()
+    for word in words.searched:
+        said |= Q(answer__icontains=word)
+    for rows in (
+        WebhookDelivery.objects.filter(customer=customer),
+        WebhookAttempt.objects.filter(delivery__customer=customer),
+    ):
+        count += rows.filter(said).update(answer="")
     return count
 
 

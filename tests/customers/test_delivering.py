@@ -115,6 +115,18 @@ def test_a_failure_is_tried_again_and_holds_up_what_came_after_it_at_this_custom
     assert there.got[0][0]["webhook-id"] == there.got[2][0]["webhook-id"]
 
 
+def test_each_try_is_kept_with_what_was_answered(there: Receiver, fjordlys: Customer) -> None:
+    listening(there, fjordlys)
+    there.says(500, 503, 204)
+    happens(fjordlys)
+    for minutes in (0, 5, 30):
+        deliver_events(now=later(minutes=minutes))
+    delivery = WebhookDelivery.objects.get()
+    tries = [(each.status, each.delivery_id) for each in delivery.tries.order_by("pk")]
+    assert tries == [(500, delivery.pk), (503, delivery.pk), (204, delivery.pk)]
+    assert (delivery.state, delivery.status) == ("delivered", 204)
+
+
 def test_a_redirect_is_a_failure_and_is_not_followed(there: Receiver, fjordlys: Customer) -> None:
     listening(there, fjordlys)
     there.says(302, location=there.url)

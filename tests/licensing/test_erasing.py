@@ -16,7 +16,15 @@ from django.test import Client
 from customers import outbox
 from customers.actor import Actor
 from customers.errors import Invalid
-from customers.models import Account, AuditEvent, CustomerUser, IdempotencyRecord
+from customers.models import (
+    Account,
+    AuditEvent,
+    CustomerUser,
+    IdempotencyRecord,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from licensing.errors import NotConfirmed, UserCannotHoldSeats, UserIsErased
 from licensing.facts import Mode
 from licensing.intake import read_listing
@@ -52,7 +60,22 @@ def fjordlys(town: Town) -> Town:
     mail = {"to": ["boss@fjordlys.example"], "subject": "An end comes", "text": text}
     outbox.enqueue(topic="mail", payload=mail, customer=town.customer, at=hours(6))
     _in_a_list(town)
+    _told_to_an_app(town)
     return town
+
+
+def _told_to_an_app(town: Town) -> None:
+    """Its receiver repeats in its answers what it got."""
+    endpoint = {"url": "https://app.example/", "created_at": hours(1)}
+    WebhookEndpoint.objects.create(customer=town.customer, **endpoint)
+    town.gives("ida", "ten-sales-premium", at=hours(7))
+    town.takes(CODE, "ten-sales-premium", at=hours(7.5))
+    town.takes("ida", "ten-sales-premium", at=hours(7.6))
+    town.gives(CODE, "ten-sales-premium", at=hours(7.7))
+    for sent in WebhookDelivery.objects.select_related("event"):
+        sent.answer = f"Got {sent.event.body}"
+        sent.save()
+        WebhookAttempt.objects.create(delivery=sent, at=hours(8), status=500, answer=sent.answer, took_ms=9)
 
 
 def _in_a_list(town: Town) -> None:
@@ -110,7 +133,7 @@ def test_no_table_says_any_more_who_it_was(fjordlys: Town) -> None:
     }
     told = erased(fjordlys)
     assert traces(everything_recorded()) == {}
-    assert (told.events, told.messages, told.answers, told.previews) == (5, 1, 1, 7)
+    assert (told.events, told.messages, told.answers, told.previews) == (7, 7, 1, 7)
 
 
 def test_history_keeps_its_shape(fjordlys: Town) -> None:
@@ -168,7 +191,7 @@ def test_it_counts_one_revision(fjordlys: Town) -> None:
 def test_a_dry_run_tells_it_and_leaves_no_trace(fjordlys: Town) -> None:
     before, revision = everything_recorded(), fjordlys.revision()
     told = erased(fjordlys, confirm="", dry_run=True)
-    assert (told.released, told.events, told.messages) == (("superoffice.ten-sales-premium",), 5, 1)
+    assert (told.released, told.events, told.messages) == (("superoffice.ten-sales-premium",), 7, 7)
     assert everything_recorded() == before
     assert fjordlys.revision() == revision
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from customers.actor import SYSTEM
-from customers.models import ApiClient, ApiKey, AuditEvent, WebhookDelivery, WebhookEndpoint
+from customers.models import ApiClient, ApiKey, AuditEvent, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from customers.posting import Limits
 from customers.services import keys, webhooks
 from licensing.services.erasing import erase_user
@@ -198,6 +198,23 @@ class TestWebhooks:
         admin.post(page("webhook", endpoint.pk), {"switch": "on"})
         endpoint.refresh_from_db()
         assert endpoint.is_active
+
+    def test_a_delivery_has_a_page_with_each_try_and_what_is_posted(
+        self, admin: Client, endpoint: WebhookEndpoint, town: Town
+    ) -> None:
+        town.gives("ola", "ten-sales-premium", at=hours(2))
+        sent = WebhookDelivery.objects.filter(event__type="entitlements.changed").latest("pk")
+        assert "Not tried yet" in admin.get(page("webhook_delivery", endpoint.pk, sent.pk)).text
+        WebhookAttempt.objects.create(delivery=sent, at=hours(3), status=503, answer="<b>later</b>", took_ms=84)
+        told = admin.get(page("webhook_delivery", endpoint.pk, sent.pk)).text
+        assert "503 &lt;b&gt;later&lt;/b&gt;" in told
+        assert f'"revision": {town.revision()}' in unescape(told)
+        assert page("webhook_delivery", endpoint.pk, sent.pk) in admin.get(page("webhook", endpoint.pk)).text
+        assert page("webhook_again", endpoint.pk, sent.pk) in told
+        other = webhooks.create_webhook(
+            actor=SYSTEM, customer=town.customer, url="https://other.example/", allowed=Limits(), at=NOON
+        )[0]
+        assert admin.get(page("webhook_delivery", other.pk, sent.pk)).status_code == 404
 
     def test_a_replay_says_how_many_it_tells_of_before(
         self, admin: Client, endpoint: WebhookEndpoint, town: Town

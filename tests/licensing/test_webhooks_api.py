@@ -60,6 +60,11 @@ def test_from_the_first_test_to_a_change_that_is_verified(town: Town, api: APICl
     delivered = call(api, "GET", f"{made['id']}/deliveries/?state=delivered")["results"]
     assert [(row["type"], row["status"]) for row in delivered][-1] == ("endpoint.test", 204)
     assert call(api, "GET", f"{made['id']}/deliveries/?state=waiting")["results"] == []
+    one = call(api, "GET", f"{made['id']}/deliveries/{delivered[-1]['id']}/")
+    assert one | delivered[-1] == one
+    assert json.loads(one["body"])["type"] == "endpoint.test"
+    assert [(each["status"], each["answer"]) for each in one["tries"]] == [(204, "")]
+    assert api.get(f"{HERE}{made['id']}/deliveries/0/").status_code == 404
     call(api, "POST", f"{made['id']}/deliveries/{delivered[0]['id']}/again/", status=202)
     call(api, "POST", f"{made['id']}/replay/", status=400)
     call(api, "POST", f"{made['id']}/replay/?after=1", status=202)
@@ -136,6 +141,7 @@ def test_who_may_not_read_entitlements_has_them_sent_nowhere(api: APIClient, the
         ("POST", "", {"url": "https://elsewhere.example/"}),
         ("PATCH", f"{made['id']}/", {"url": "https://elsewhere.example/"}),
         ("POST", f"{made['id']}/replay/?after=0", None),
+        ("GET", f"{made['id']}/deliveries/{test['id']}/", None),
         ("POST", f"{made['id']}/deliveries/{test['id']}/again/", None),
     ):
         assert call(keeper, method, path, body, 403)["code"] == "permission_denied"

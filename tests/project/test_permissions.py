@@ -176,7 +176,12 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
     "GET customers/{customer}/webhooks/": row(**_WEBHOOKS),
     "POST customers/{customer}/webhooks/": row(**_WEBHOOKS_KEPT, **dict.fromkeys((*_TRUSTED, "admin"), 400)),
     "GET customers/{customer}/webhooks/{webhook}/": row(**_WEBHOOKS | dict.fromkeys(_WEBHOOK_READERS, 404)),
-    "GET customers/{customer}/webhooks/{webhook}/deliveries/": row(**_WEBHOOKS | dict.fromkeys(_WEBHOOK_READERS, 404)),
+    **{
+        f"GET customers/{{customer}}/webhooks/{{webhook}}/deliveries/{of}": row(
+            **_WEBHOOKS | dict.fromkeys(_WEBHOOK_READERS, 404)
+        )
+        for of in ("", "{delivery}/")
+    },
     **{
         f"{route}": row(**_WEBHOOKS_KEPT, **dict.fromkeys((*_TRUSTED, "admin"), 404))
         for route in (
@@ -195,7 +200,7 @@ TABLE: Final[Mapping[str, Mapping[str, int]]] = {
         f"GET webhooks/{{webhook}}/{of}": row(
             **_EVERYBODYS, **_OF_NO_CUSTOMER, auditor=404, **dict.fromkeys(_OF_ALL, 404)
         )
-        for of in ("", "deliveries/")
+        for of in ("", "deliveries/", "deliveries/{delivery}/")
     },
     **{
         route: row(**_EVERYBODYS, **_OF_NO_CUSTOMER, auditor=403, **dict.fromkeys(_OF_ALL, 404))
