@@ -88,14 +88,14 @@ def _webhook_of_all(runner: Actor, at: datetime) -> None:
 def _tried(sent: WebhookDelivery, status: int, answer: str, *, attempts: int, is_done: bool) -> None:
     """Writes down what a worker would have."""
     sent.status, sent.answer, sent.attempts, sent.took_ms = status, answer, attempts, 84
+    times = [sent.created_at + timedelta(seconds=1 + 30 * number) for number in range(attempts)]
+    tries = [(503, "try later")] * (attempts - 1) + [(status, answer)]
+    for at, (said, told) in zip(times, tries, strict=True):
+        WebhookAttempt.objects.create(delivery=sent, at=at, status=said, answer=told, took_ms=84)
     sent.first_attempt_at = sent.created_at
     if is_done and status < 300:
-        sent.delivered_at = sent.created_at
+        sent.delivered_at = times[-1]
     else:
-        sent.given_up_at = sent.created_at
+        sent.given_up_at = times[-1]
     sent.next_attempt_at = None
     sent.save()
-    first = (503, "try later") if attempts > 1 else (status, answer)
-    for number, (said, told) in enumerate([first, (status, answer)][:attempts]):
-        at = sent.created_at + timedelta(seconds=1 + 30 * number)
-        WebhookAttempt.objects.create(delivery=sent, at=at, status=said, answer=told, took_ms=84)
