@@ -38,14 +38,13 @@ class LimitReached(Refusal):
     title = "Limit reached"
 
     def __init__(self, feature: str, who: str, tally: Tally, amount: int, ways: Sequence[WayOut]) -> None:
-        names = [way.name for way in ways]
         super().__init__(
             f"{who} has {tally.remaining} of {tally.limit} left of {feature}; {amount} more would be needed."
             if tally.limit
             else f"{who} may not use {feature}.",
             blocking={"kind": "feature", "code": feature},
-            next_action=f"{names[0]} would allow it."
-            if names
+            next_action=f"{_in_words(ways[0])} would allow it."
+            if ways
             else "Free some of what is used, or ask for an override.",
             details={
                 "limit": tally.limit if isinstance(tally.limit, int) else None,
@@ -56,6 +55,12 @@ class LimitReached(Refusal):
                 "would_allow": [way_json(way) for way in ways],
             },
         )
+
+
+def _in_words(way: WayOut) -> str:
+    """Returns what would have to be had, as the beginning of a sentence."""
+    said = {"seat": f"A seat of {way.name}", "more": f"One more of {way.name}", "version": f"The newer {way.name}"}
+    return said.get(way.how, way.name) + (f" (with {way.needs})" if way.needs else "")
 
 
 class UsageBelowZero(Refusal):

@@ -143,6 +143,7 @@ class TestReserving:
             reserve(subject=of(here, "storage", None), amount=100)
         (way,) = refusal.value.details["would_allow"]
         assert (way["how"], way["code"], way["type"], way["limit"]) == ("more", "storage", "add_on", 200)
+        assert refusal.value.next_action == f"One more of {way['name']} would allow it."
         with pytest.raises(LimitReached) as refusal:
             reserve(subject=of(here, "storage", None), amount=101)
         assert refusal.value.details["would_allow"] == []
@@ -155,6 +156,7 @@ class TestReserving:
         assert [(way["how"], way["code"]) for way in refusal.value.details["would_allow"]] == [
             ("seat", "sales-premium"), ("sale", "sales-service-premium"),
         ]  # fmt: skip
+        assert refusal.value.next_action.startswith("A seat of ")
 
     def test_who_has_no_such_feature_may_reserve_nothing(self, here: Town) -> None:
         with pytest.raises(LimitReached) as refusal:
