@@ -188,29 +188,33 @@ class _Shop:
     def sales(self, versions: list[Version]) -> Iterator[Way]:
         """Yields what could be bought: what the customer lacks, newer versions of what it has, and more of it."""
         sold = {row.offer_code: row.version_number or 0 for row in self.rows.values() if row.offer_code}
-        yield from self._more()
         for version in versions:
             content, number = version.content or {}, version.number or 0
             code = content["offer"]["code"]
             if sold.get(code, -1) >= number:
+                more = self._one_more(code, content["max_quantity"])
+                if more is not None:
+                    yield more
                 continue
             way = self._bought(CompiledItem(version.pk, number, 1, content))
             if way is not None:
                 yield replace(way, how="version" if code in sold else "sale")
 
-    def _more(self) -> Iterator[Way]:
-        """Yields the add-ons of which one more would give more; of one per user, a user holds one."""
+    def _one_more(self, code: str, most: int | None) -> Way | None:
+        """Returns what one more of an add-on that the customer has would give; of one per user, a user holds one."""
         counts = self.holding.kind is f.HolderKind.CUSTOMER
         for place, source in enumerate(self.facts.sources):
-            row = self.rows[source.module]
-            if source.is_plan or not row.offer_code or (source.is_seat and not counts):
+            if source.code != code or source.is_plan or (source.is_seat and not counts):
+                continue
+            if most is not None and source.quantity >= most:
                 continue
             one_more = (replace(source, quantity=source.quantity + 1),)
             sources = self.facts.sources[:place] + one_more + self.facts.sources[place + 1 :]
             answer = self._better(replace(self.facts, sources=sources), self.holding)
             if answer is not None:
-                name = row.module_description
-                yield Way("more", source.code, name, "add_on", source.version, source.module, answer)
+                name = self.rows[source.module].module_description
+                return Way("more", code, name, "add_on", source.version, source.module, answer)
+        return None
 
     def _bought(self, item: CompiledItem) -> Way | None:
         """Returns what buying one of it would give, a seat of it included where it is given by seat."""

@@ -218,15 +218,17 @@ def _scrub_webhooks(customer: Customer, words: _Words) -> int:
         spelled = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
         if spelled != event.body:
             count += WebhookEvent.objects.filter(pk=event.pk).update(body=spelled)
-    # What a receiver answered is its own text: where it repeats the person, it is dropped.
     said = Q()
     for word in words.searched:
         said |= Q(answer__icontains=word)
-    for rows in (
-        WebhookDelivery.objects.filter(customer=customer),
-        WebhookAttempt.objects.filter(delivery__customer=customer),
-    ):
-        count += rows.filter(said).update(answer="")
+    tries = WebhookAttempt.objects.filter(said, delivery__customer=customer)
+    for each in (
+        *WebhookDelivery.objects.filter(said, customer=customer),
+        *tries,
+    ):  # receivers may repeat what they got
+        answer = _without_code(each.answer, words)
+        if answer != each.answer:
+            count += type(each).objects.filter(pk=each.pk).update(answer=answer)
     return count
 
 
@@ -270,7 +272,9 @@ def _texts(told: Any) -> Iterator[str]:
 
 def _without_code(text: str, words: _Words) -> str:
     """Returns a sentence about the person without their names and code."""
-    return re.sub(rf"(?<![\w.-]){re.escape(words.code)}(?![\w-])", words.pseudonym, _reworded(text, words))
+    return re.sub(
+        rf"(?<![\w.-]){re.escape(words.code)}(?![\w-])", words.pseudonym, _reworded(text, words), flags=re.IGNORECASE
+    )
 
 
 def _without(told: Any, words: _Words, key: str = "") -> Any:

@@ -90,6 +90,14 @@ def test_what_is_on_sale_and_a_newer_version(town: Town, market: Market) -> None
     (more,) = why(town, None, "storage", hours(5))["would_give"]
     assert (more["how"], more["gives"]["value"], more["words"][:11]) == ("more", 300, "One more of")
     with transaction.atomic():
+        market.publish(market.storage, grants={"storage": 100}, max_quantity=2)
+        nordvik = Town("nordvik", people=())
+        nordvik.buys(storage=1, at=hours(6))
+        assert ways(why(nordvik, None, "storage", hours(7))) == [("more", "storage")]
+        nordvik.buys(storage=2, at=hours(8))
+        assert why(nordvik, None, "storage", hours(9))["would_give"] == [], "two are all that may be had"
+        transaction.set_rollback(True)
+    with transaction.atomic():
         market.publish(market.sales_premium, grants={"storage": 5}, includes=("sales-essentials",))
         later = hours(24 * 365 * 50)
         assert ("version", "sales-premium") in ways(why(town, "ola", "storage", later))
