@@ -67,7 +67,7 @@ WEBHOOK_TIMEOUT = env.float("WEBHOOK_TIMEOUT", 15.0)
 WEBHOOK_THREADS = 1 if TESTING else env.int("WEBHOOK_THREADS", 4)
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", DEMO)
 # How much of its memory a worker gives to entitlement sets (immutable, mostly 5 to 10 kB each).
-SET_MEMORY_MB = env.int("SET_MEMORY_MB", 16)
+SET_MEMORY_MB = env.int("SET_MEMORY_MB", 8)
 # On SQLite: where a long change of seats tells how far it is, for the server and the worker to share.
 PROGRESS_DIR = env.path("PROGRESS_DIR", BASE_DIR / "var" / "progress")
 
@@ -303,6 +303,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {"caller": env.str("API_RATE", "6000/min")},
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["customers.api.parsers.StrictJSONParser"],
+    "NUM_PROXIES": ALLAUTH_TRUSTED_PROXY_COUNT,  # a header that anybody can send names nobody
     "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_FILTER_BACKENDS": ["customers.api.filters.StrictFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "customers.api.pagination.CodePagination",

@@ -160,7 +160,9 @@ def _delivered(delivery: WebhookDelivery, now: datetime) -> None:
 def _failed(delivery: WebhookDelivery, answer: Answer | None, now: datetime) -> None:
     """Has it tried again, or gives it up 72 hours after the first try; whatever waited behind it has its own 72."""
     again = now + _wait(delivery.attempts, answer)
-    is_over = again > (delivery.first_attempt_at or now) + GIVE_UP_AFTER
+    # As it is now: who switched the address on meanwhile gave it 72 hours anew.
+    first = WebhookDelivery.objects.filter(pk=delivery.pk).values_list("first_attempt_at", flat=True).first()
+    is_over = again > (first or now) + GIVE_UP_AFTER
     _note(delivery, now, given_up_at=now if is_over else None, next_attempt_at=None if is_over else again)
     endpoint = delivery.endpoint
     WebhookEndpoint.objects.filter(pk=endpoint.pk, failing_since=None).update(failing_since=now)

@@ -247,7 +247,7 @@ class _Shop:
             version=own.version_number,
             tier=own.tier or None,
             solutions=tuple(own.solutions),
-            quantity=max([1, *had]),
+            quantity=min(max([1, *had]), item.content["max_quantity"] or max([1, *had])),
         )
         states: Mapping[str, f.DateState] = known.states
         if known.state_of(owner) is f.DateState.NONE:

@@ -145,11 +145,12 @@ class HeldSet:
     features: Mapping[str, Mapping[str, Any]]
     tail: bytes
     plans: tuple[str, ...] = ()
+    unshared: int = 0  # of its features, what no set before said
 
     @property
     def weight(self) -> int:
         """Bytes that it takes; what sets say of single features they share."""
-        return len(self.tail) + sys.getsizeof(self.features) + _BESIDES
+        return len(self.tail) + sys.getsizeof(self.features) + self.unshared * _FEATURE + _BESIDES
 
     def spelled(self, code: str) -> str | None:
         """Returns a feature's code as the set spells it (codes are lower case); None where the set lacks it."""
@@ -166,6 +167,7 @@ class SetDamaged(Refusal):
     title = "Entitlement set damaged"
 
 
+_FEATURE: Final = 300  # bytes of what is said of a feature
 _BESIDES: Final = 600  # bytes: the set's own objects, the list of its plans, its place in the memory
 _sets: Final = Memory[int, HeldSet](room=settings.SET_MEMORY_MB * 1024 * 1024, weigh=lambda held: held.weight)
 # What sets say of a feature is much the same in most of them, and is kept once.
@@ -231,21 +233,27 @@ def _checked(row: EntitlementSet) -> HeldSet | SetDamaged:
 
 def _spelled(content: Mapping[str, Any]) -> HeldSet:
     """Returns a set's content in the order in which people read an answer."""
-    features = {sys.intern(code): _shared(feature) for code, feature in content["features"].items()}
+    found = {sys.intern(code): _shared(feature) for code, feature in content["features"].items()}
+    features = {code: feature for code, (feature, _) in found.items()}
     ordered = {key: content[key] for key in ("multi_plan", "plans", "modules")} | {"features": features}
     tail = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)[1:].encode()
-    return HeldSet(features, tail, tuple(plan["code"] for plan in content["plans"]))
+    plans = tuple(plan["code"] for plan in content["plans"])
+    return HeldSet(features, tail, plans, sum(is_new for _, is_new in found.values()))
 
 
-def _shared(feature: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns what a set says of a feature, in the order in which people read it: the same object for the same."""
+def _shared(feature: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
+    """Returns what a set says of a feature, in the order in which people read it, and whether no set before said it.
+
+    The same object for the same.
+    """
     said = tuple((key, feature[key]) for key in ("kind", "access", "value", "unlimited") if key in feature)
     known = said, type(feature["value"])  # 1 and true are equal
     found = _features.get(known)
-    if found is None:
-        found = dict(said)
-        _features.keep(known, found)
-    return found
+    if found is not None:
+        return found, False
+    made = dict(said)
+    _features.keep(known, made)
+    return made, True
 
 
 def forget_sets() -> None:

@@ -78,7 +78,7 @@ class WayOut:
     """Something that would give more, and the limit that would be in force with it.
 
     `how` it is to be had is the word of `licensing.giving`, `type` plan, add_on or module; `needs` a module that is
-    missing for it.
+    missing for it; `free` how many seats are, none where they aren't counted.
     """
 
     how: str
@@ -87,6 +87,12 @@ class WayOut:
     type: str
     limit: Value
     needs: str | None = None
+    free: int | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is a seat of which none is free: one more would have to be bought, or given up by somebody."""
+        return self.free == 0
 
 
 def window_at(resets: Resets, anchor: date | None, at: datetime) -> Window | None:
@@ -103,7 +109,10 @@ def window_at(resets: Resets, anchor: date | None, at: datetime) -> Window | Non
 
 
 def ways_out(needed: int, ways: Iterable[WayOut]) -> Sequence[WayOut]:
-    """Returns what would allow `needed` in all: the least that suffices first, plans before others, 3 at most (L-7)."""
+    """Returns what would allow `needed` in all, three at most (L-7).
+
+    The least that suffices first, plans before others, what is free before what would have to be bought.
+    """
     found = [way for way in ways if way.limit is UNLIMITED or int(way.limit) >= needed]
-    found.sort(key=lambda way: (_LIMIT.rank(way.limit), way.type != "plan"))
+    found.sort(key=lambda way: (_LIMIT.rank(way.limit), way.type != "plan", not way.free))
     return found[:OFFERS_NAMED]

@@ -43,9 +43,7 @@ class LimitReached(Refusal):
             if tally.limit
             else f"{who} may not use {feature}.",
             blocking={"kind": "feature", "code": feature},
-            next_action=f"{_in_words(ways[0])} would allow it."
-            if ways
-            else "Free some of what is used, or ask for an override.",
+            next_action=_in_words(ways[0]) if ways else "Free some of what is used, or ask for an override.",
             details={
                 "limit": tally.limit if isinstance(tally.limit, int) else None,
                 "used": tally.used,
@@ -58,9 +56,12 @@ class LimitReached(Refusal):
 
 
 def _in_words(way: WayOut) -> str:
-    """Returns what would have to be had, as the beginning of a sentence."""
-    said = {"seat": f"A seat of {way.name}", "more": f"One more of {way.name}", "version": f"The newer {way.name}"}
-    return said.get(way.how, way.name) + (f" (with {way.needs})" if way.needs else "")
+    """Returns what would have to be had, in a sentence."""
+    seat = f"One more seat of {way.name}" if way.is_full else f"A seat of {way.name}"
+    said = {"seat": seat, "more": f"One more of {way.name}", "version": f"The newer {way.name}"}
+    needed = f" (with {way.needs})" if way.needs else ""
+    taken = "; all of them are taken" if way.is_full else ""
+    return f"{said.get(way.how, way.name)}{needed} would allow it{taken}."
 
 
 class UsageBelowZero(Refusal):
@@ -98,6 +99,7 @@ def way_json(way: WayOut) -> dict[str, Any]:
         "name": way.name,
         "type": way.type,
         "needs": way.needs,
+        "free": way.free,
         "limit": way.limit if isinstance(way.limit, int) else None,
         "unlimited": way.limit is UNLIMITED,
     }

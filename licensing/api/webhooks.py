@@ -27,7 +27,7 @@ from customers.models import Customer, WebhookAttempt, WebhookDelivery, WebhookE
 from customers.services import webhooks
 from licensing.api.bodies import body_of
 from licensing.api.filters import DeliveryFilter
-from licensing.services.telling import replay
+from licensing.services.replaying import replay
 
 READ = "webhooks:read"
 WRITE = "webhooks:write"

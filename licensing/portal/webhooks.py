@@ -29,7 +29,7 @@ from licensing.portal.asking import Filters
 from licensing.portal.clients import IntegrationForm
 from licensing.portal.listening import Listening, listening
 from licensing.portal.webhook_tables import WRITES, columns, delivery_columns
-from licensing.services.telling import following, replay
+from licensing.services.replaying import replay, would_tell
 
 READS: Final = "webhooks:read"
 MOST_TRIES: Final = 50
@@ -249,7 +249,10 @@ class ReplayPage(LoginRequiredMixin, View):
         frame: dict[str, Any] = {"form": form}
         if form.is_valid():
             after = form.cleaned_data["after"]
-            frame |= {"after": after, "of": form.whose, "told": following(form.whose, after)}
+            try:
+                frame |= {"after": after, "of": form.whose, "told": would_tell(customer=form.whose, after=after)}
+            except Refusal as refusal:
+                form.add_error("after", f"{refusal.message} {refusal.next_action}")
         return _page(request, found, "replay", "Replay", _endpoint(found, webhook), **frame)
 
     def post(self, request: HttpRequest, webhook: int, customer: str = "") -> HttpResponse:

@@ -303,7 +303,7 @@ def _ways(subject: Subject, amount: int, at: datetime) -> list[WayOut]:
     """Returns what would allow so much, each tried with whatever else holds at the customer (L-7, W-3)."""
     tried = ways_at(subject.customer, subject.user, subject.feature.code, at)
     found = (
-        WayOut(way.how, way.code, way.name, way.type, way.answer.value, way.needs)
+        WayOut(way.how, way.code, way.name, way.type, way.answer.value, way.needs, way.free)
         for way in tried
         if way.answer.access is Access.EDIT and way.answer.value is not None
     )

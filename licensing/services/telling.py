@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
-from customers.actor import SYSTEM, Actor
-from customers.audit import record
+from customers.actor import SYSTEM
 from customers.events import Listeners, emit, listeners
-from customers.models import Customer, WebhookDelivery, WebhookEndpoint, WebhookEvent
-from licensing.errors import RevisionNotReached
+from customers.models import Customer, WebhookEvent
 from licensing.models import (
     ChangeSet,
     CustomerRevision,
@@ -58,7 +53,7 @@ def tell(commit: Commit) -> None:
         _emit(heard, commit, "package.activated", {"owner": package.owner.code, "package": package.number})
     if heard.to("entitlements.changed"):
         users = changed_users(commit.customer, commit.at, commit.at)
-        _tell_state(heard, commit, Following(users, commit.cause == ERASING))
+        tell_state(heard, commit, Following(users, commit.cause == ERASING))
 
 
 def tell_applied(change: ChangeSet, head: CustomerRevision, at: datetime) -> None:
@@ -116,51 +111,17 @@ class Following:
         return self.is_anew or len(self.users) > MOST_USERS
 
 
-def following(customer: Customer, after: int, until: datetime | None = None) -> Following:
-    """Returns what a replay after the revision `after` would tell. Two queries and one for the users."""
+def following(customer: Customer, after: int, until: datetime) -> Following:
+    """Returns what changed after the revision `after`, as far as it is written down. Three queries at most."""
     entries = RevisionEntry.objects.filter(customer=customer, number__gt=after)
     first = entries.order_by("number").first()
     if first is None:
         return Following()
-    return Following(changed_users(customer, first.at, until or timezone.now()), entries.filter(cause=ERASING).exists())
+    return Following(changed_users(customer, first.at, until), entries.filter(cause=ERASING).exists())
 
 
-@transaction.atomic
-def replay(
-    *, actor: Actor, endpoint: WebhookEndpoint, customer: Customer, after: int, at: datetime | None = None
-) -> WebhookDelivery:
-    """Writes one event, for this endpoint alone, with the present state of whoever changed after the revision `after`.
-
-    It needs no kept events: who changed is read off the periods (J-6). After the present revision it tells of nobody.
-    Raises RevisionNotReached for one to come.
-    """
-    head = CustomerRevision.objects.select_for_update().get(customer=customer)
-    if after > head.number:
-        raise RevisionNotReached(customer.code, asked=after, reached=head.number)
-    told = Commit(customer, SYSTEM, max(at or timezone.now(), head.stamp), head, "replay")
-    event = _tell_state(Listeners(customer, (_wanting_all(endpoint),)), told, following(customer, after, told.at))
-    if event is None:
-        raise AssertionError("a replay goes to whom it is for")
-    record(
-        actor=actor,
-        action="webhook.replayed",
-        object_type="webhook",
-        object_code=str(endpoint.pk),
-        changes={"after": after},
-        customer=customer,
-        at=told.at,
-    )
-    return event.deliveries.get()
-
-
-def _wanting_all(endpoint: WebhookEndpoint) -> WebhookEndpoint:
-    """Returns the endpoint as one that wants every type: whoever asks for a replay wants it."""
-    asked = copy(endpoint)
-    asked.types = []
-    return asked
-
-
-def _tell_state(heard: Listeners, commit: Commit, changed: Following) -> WebhookEvent | None:
+def tell_state(heard: Listeners, commit: Commit, changed: Following) -> WebhookEvent | None:
+    """Writes the event with the full new state of whom it names; returns it, or none where nobody wants it."""
     if changed.is_resync:
         address = f"/api/v1/customers/{commit.customer.code}/entitlements/snapshot/"
         said: dict[str, Any] = {"resync": True, "snapshot": address, **state_of(commit, [])}

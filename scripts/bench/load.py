@@ -168,8 +168,8 @@ class Load:
         """Returns the answer to one request, made while nothing else is going on."""
         return self.connections[0].ask(request)
 
-    def ask_every_worker(self, request: bytes) -> list[Answer]:
-        """Returns the answer of each worker to the same request."""
+    def ask_everywhere(self, request: bytes) -> list[Answer]:
+        """Returns what is answered to the same request on each connection, and so by each worker."""
         return [connection.ask(request) for connection in self.connections]
 
     def run(self, requests: Sequence[bytes], seconds: float) -> Sample:

@@ -51,7 +51,7 @@ def measure(sites: Mapping[str, Site], options: Options) -> tuple[list[dict[str,
 
 def _fill_memory(load: Load, site: Site) -> None:
     """Has every worker hold as many entitlement sets as it ever will. Raises LoadError."""
-    for answer in load.ask_every_worker(get(FULL, site.key)):
+    for answer in load.ask_everywhere(get(FULL, site.key)):
         if answer.status != 200:
             raise LoadError(f"{FULL}: {answer.status} {answer.body!r:.300}")
 

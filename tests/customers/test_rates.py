@@ -75,6 +75,7 @@ def test_strangers_are_counted_by_their_address(clock: Clock, settings: Any, htt
     assert [answer.status_code for answer in told] == [401, 401, 429]
     assert [answer["RateLimit"] for answer in told] == [f'"calls";r={left};t=60' for left in (1, 0, 0)]
     assert told[-1]["Retry-After"] == "60"
+    assert http.get(LIST, headers={"X-Forwarded-For": "192.0.2.7"}).status_code == 429, "whatever it says of itself"
     assert http.get(LIST, REMOTE_ADDR="192.0.2.7").status_code == 401
     assert api_with().get(LIST).status_code == 200
 

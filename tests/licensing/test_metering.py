@@ -157,6 +157,14 @@ class TestReserving:
             ("seat", "sales-premium"), ("sale", "sales-service-premium"),
         ]  # fmt: skip
         assert refusal.value.next_action.startswith("A seat of ")
+        here.gives("per", "ten-sales-premium", at=hours(31))
+        with pytest.raises(LimitReached) as refusal:
+            reserve(subject=of(here, "projects"), amount=1)
+        assert [(way["how"], way["free"]) for way in refusal.value.details["would_allow"]] == [
+            ("seat", 0), ("sale", None),
+        ]  # fmt: skip
+        assert refusal.value.next_action.startswith("One more seat of ")
+        assert refusal.value.next_action.endswith(" would allow it; all of them are taken.")
 
     def test_who_has_no_such_feature_may_reserve_nothing(self, here: Town) -> None:
         with pytest.raises(LimitReached) as refusal:

@@ -76,7 +76,7 @@ class TestOneFlag:
             "errorDetails": "There is no feature 'teleport'.",
         }
 
-    @pytest.mark.parametrize("key", ["a/b", "a%2Fb", "sales/", "x" * 600, "a%00b", "%C3%A5"])
+    @pytest.mark.parametrize("key", ["a/b", "a%2Fb", "sales/", "x" * 600, "a%00b", "a%0Ab", "%C3%A5"])
     def test_whatever_a_flag_is_called(self, api: APIClient, key: str) -> None:
         told = ask(api, key, status=404)
         assert (told["key"], told["errorCode"]) == (unquote(key), "FLAG_NOT_FOUND")

@@ -21,10 +21,10 @@ from licensing.facts import Mode
 from licensing.services import telling
 from licensing.services.erasing import erase_user
 from licensing.services.overrides import grant_override
+from licensing.services.replaying import replay, would_tell
 from licensing.services.subscriptions import cancel_subscription
 from licensing.services.sweeping import sweep
-from licensing.services.telling import replay
-from licensing.snapshots import read_snapshot
+from licensing.snapshots import read_snapshot, read_state
 from tests.licensing.market import Town, hours
 
 
@@ -152,6 +152,25 @@ def test_a_replay_tells_the_present_state_of_whoever_changed_since(heard: Town) 
     assert (events()[-1][1]["revision"], events()[-1][1]["users"]) == (heard.revision(), {}), "it has all there is"
     with pytest.raises(RevisionNotReached):
         replay(actor=SYSTEM, endpoint=endpoint, customer=heard.customer, after=heard.revision() + 1, at=hours(5))
+
+
+def test_a_replay_knows_what_the_clock_has_done_and_nobody_has_written_down(heard: Town) -> None:
+    """A read has told that revision already (H-8)."""
+    heard.buys(sales_premium=2, at=hours(1))
+    heard.gives("ola", "ten-sales-premium", at=hours(2))
+    how: dict[str, Any] = {"customer": heard.customer, "user": heard.users["ola"], "actor": SYSTEM}
+    grant_override(**how, feature="quotes", mode=Mode.DENY, reason="Trial", ends_at=hours(5), at=hours(3))
+    before, endpoint = heard.revision(), WebhookEndpoint.objects.get()
+    state = read_state("fjordlys", hours(6))
+    assert state is not None
+    assert state.revision == before + 1
+    assert len(would_tell(customer=heard.customer, after=before, at=hours(6)).users) == 1
+    assert heard.revision() == before
+    replay(actor=SYSTEM, endpoint=endpoint, customer=heard.customer, after=before, at=hours(6))
+    told = events()[-1][1]
+    assert (told["revision"], set(told["users"])) == (before + 1, {"ola"})
+    replay(actor=SYSTEM, endpoint=endpoint, customer=heard.customer, after=before + 1, at=hours(7))
+    assert events()[-1][1]["users"] == {}
 
 
 def test_who_is_erased_is_told_as_a_resync_for_the_old_code_can_not_be_told(heard: Town) -> None:

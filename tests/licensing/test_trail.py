@@ -53,11 +53,11 @@ from licensing.services import (
     overrides,
     people,
     removing,
+    replaying,
     requests,
     sealing,
     seats,
     subscriptions,
-    telling,
 )
 from licensing.services import keys as owner_keys
 from licensing.signing import Break
@@ -307,7 +307,7 @@ def _webhook(w: World) -> WebhookEndpoint:
 
 def _replayed(w: World, endpoint: WebhookEndpoint) -> None:
     if endpoint.customer is not None:
-        telling.replay(endpoint=endpoint, customer=endpoint.customer, after=0, **w.who)
+        replaying.replay(endpoint=endpoint, customer=endpoint.customer, after=0, **w.who)
 
 
 def _retired(w: World) -> None:
@@ -457,7 +457,7 @@ ACTS: Final[dict[str, tuple[Callable[[World], Any], str, str, str]]] = {
         lambda w: webhooks.send_test(endpoint=_webhook(w), **w.who),
         *("webhook.tested", "", ""),
     ),
-    "licensing.services.telling.replay": (
+    "licensing.services.replaying.replay": (
         lambda w: _replayed(w, _webhook(w)),
         *("webhook.replayed", "", "after"),
     ),

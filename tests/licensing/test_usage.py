@@ -93,3 +93,8 @@ MORE = WayOut("more", "more", "More", "add_on", 200)
 )
 def test_what_would_allow_it_the_least_that_suffices_first(needed: int, codes: list[str]) -> None:
     assert [way.code for way in ways_out(needed, [BEST, MORE, PREMIUM, ESSENTIALS])] == codes
+
+
+def test_of_what_gives_the_same_a_free_seat_comes_first() -> None:
+    full, free = (WayOut("seat", code, code, "plan", 200, free=n) for code, n in (("full", 0), ("free", 2)))
+    assert [way.code for way in ways_out(51, [full, MORE, PREMIUM, free])] == ["free", "full", "premium"]
