@@ -30,6 +30,7 @@ TYPES: Final[Mapping[str, str]] = MappingProxyType(
         "endpoint.test": "Somebody pressed the button that sends a test",
     }
 )
+OF_ALL_ALONE: Final = "catalog.version.published"  # it concerns no customer
 _EVERYWHERE: Final = frozenset({"endpoint.test"})  # these go to whom they are for, whatever it asked for
 
 

@@ -39,7 +39,7 @@ class LimitReached(Refusal):
 
     def __init__(self, feature: str, who: str, tally: Tally, amount: int, ways: Sequence[WayOut]) -> None:
         super().__init__(
-            f"{who} has {tally.remaining} of {tally.limit} left of {feature}; {amount} more would be needed."
+            f"{who} has {tally.remaining} of {tally.limit} left of {feature}; {amount} were asked for."
             if tally.limit
             else f"{who} may not use {feature}.",
             blocking={"kind": "feature", "code": feature},

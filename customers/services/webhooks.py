@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from customers import audit
 from customers.actor import Actor
 from customers.errors import Invalid, Refusal
-from customers.events import TYPES, Listeners, deliver_to, emit
+from customers.events import OF_ALL_ALONE, TYPES, Listeners, deliver_to, emit
 from customers.letters import seal
 from customers.models import Customer, WebhookDelivery, WebhookEndpoint, WebhookSecret
 from customers.posting import BadAddress, checked
@@ -42,6 +42,24 @@ class TwoLiveSecrets(Refusal):
             blocking={"kind": "webhook", "code": str(endpoint.pk)},
             next_action="Retire the older one first.",
         )
+
+
+class WebhookOff(Refusal):
+    code = "webhook_off"
+    title = "Webhook switched off"
+
+    def __init__(self, endpoint: WebhookEndpoint) -> None:
+        super().__init__(
+            f"The webhook is off: {endpoint.disabled_reason}",
+            blocking={"kind": "webhook", "code": str(endpoint.pk)},
+            next_action="Switch it on, then it is sent to again.",
+        )
+
+
+def refuse_off(endpoint: WebhookEndpoint) -> None:
+    """Raises WebhookOff: nothing is written for an address that is off."""
+    if not endpoint.is_active:
+        raise WebhookOff(endpoint)
 
 
 @transaction.atomic
@@ -133,7 +151,11 @@ def retire_secret(*, actor: Actor, endpoint: WebhookEndpoint, at: datetime) -> N
 
 @transaction.atomic
 def send_test(*, actor: Actor, endpoint: WebhookEndpoint, at: datetime) -> WebhookDelivery:
-    """Writes a test event for this endpoint alone, whatever it asked for; the worker posts it next."""
+    """Writes a test event for this endpoint alone, whatever it asked for; the worker posts it next.
+
+    Raises WebhookOff.
+    """
+    refuse_off(endpoint)
     heard = Listeners(endpoint.customer, (endpoint,))
     event = emit(heard, "endpoint.test", {"sent_by": actor.label, "endpoint": endpoint.pk}, at=at)
     if event is None:
@@ -144,7 +166,8 @@ def send_test(*, actor: Actor, endpoint: WebhookEndpoint, at: datetime) -> Webho
 
 @transaction.atomic
 def send_again(*, actor: Actor, delivery: WebhookDelivery, at: datetime) -> WebhookDelivery:
-    """Writes another delivery of the same event."""
+    """Writes another delivery of the same event. Raises WebhookOff."""
+    refuse_off(delivery.endpoint)
     again = deliver_to(delivery.event, [delivery.endpoint], at)[0]
     _record(actor, delivery.endpoint, "webhook.sent_again", at, event=delivery.event_id)
     return again
@@ -169,6 +192,9 @@ def _check(endpoint: WebhookEndpoint, allowed: PostingLimits) -> None:
     unknown = sorted(set(map(str, endpoint.types)) - TYPES.keys())
     if unknown:
         faults.append({"field": "types", "message": f"Not known: {', '.join(unknown)}."})
+    if endpoint.customer_id is not None and OF_ALL_ALONE in endpoint.types:
+        message = f"{OF_ALL_ALONE} concerns no customer: only addresses for all of them are told."
+        faults.append({"field": "types", "message": message})
     if faults:
         raise Invalid("The webhook can't be kept like this.", faults)
     endpoint.full_clean(exclude=["customer"])

@@ -89,6 +89,9 @@ class PreviewSerializer(serializers.ModelSerializer[ChangePreview]):
     token = serializers.SerializerMethodField()
     address = serializers.SerializerMethodField(help_text="Where to look at it again.")
     done = serializers.IntegerField(help_text="Rows worked out or applied by now, of `total`.")
+    revision = serializers.IntegerField(
+        allow_null=True, help_text="The customer's: at which it was worked out; of what is applied, that of the change."
+    )
     seat_deltas = serializers.ListField(child=serializers.DictField())
     totals = serializers.DictField()
     difference = serializers.DictField(help_text="How rows came out when it was applied in vain.")

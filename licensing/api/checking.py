@@ -95,8 +95,8 @@ _MEMBERS: Final = {
     "customer": (_is_code, True, "A code."),
     "user": (_is_code, False, "A code, or null for the customer as a whole."),
     "feature": (_is_code, True, "A code."),
-    "needed": (_is_number, False, "A whole number from 0."),
-    "min_revision": (_is_number, False, "A whole number from 0."),
+    "needed": (_is_number, False, f"A whole number from 0 to {_LARGEST}."),
+    "min_revision": (_is_number, False, f"A whole number from 0 to {_LARGEST}."),
 }
 
 

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from customers.api.base import CustomerMixin
+from customers.api.fields import InstantField
 from customers.api.params import refuse_unknown
 from customers.errors import Invalid, NotFound
 from customers.models import ApiClient, ApiKey, Customer
@@ -40,7 +41,7 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
 
 
 class NewKeySerializer(serializers.Serializer[Any]):
-    expires_at = serializers.DateTimeField(required=False, allow_null=True, help_text="Absent: never.")
+    expires_at = InstantField(required=False, allow_null=True, help_text="Absent: never.")
 
 
 class MadeKeySerializer(ApiKeySerializer):

@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from customers.api.fields import InstantField
 from licensing.models import Package, Subscription, SubscriptionItem
 
 MOST: int = 10_000_000
@@ -151,7 +152,7 @@ class ReasonSerializer(serializers.Serializer[Any]):
 
 class _WhenSerializer(serializers.Serializer[Any]):
     due = serializers.ChoiceField(["now", "renewal"], required=False, help_text="When it happens; now if absent.")
-    due_at = serializers.DateTimeField(required=False, help_text="Or at this instant to come.")
+    due_at = InstantField(required=False, help_text="Or at this instant to come.")
     release = serializers.DictField(
         child=serializers.ListField(child=serializers.CharField(max_length=64), max_length=10_000),
         required=False,

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from catalog.kinds import UNLIMITED
 from customers.api.base import CustomerMixin
+from customers.api.fields import InstantField
 from customers.api.params import flag, instant, refuse_unknown
 from customers.errors import NotFound
 from customers.idempotency import idempotent
@@ -79,8 +80,8 @@ class NewOverrideSerializer(serializers.Serializer[Any]):
         required=False, allow_null=True, max_length=64, help_text="Of one user; of the whole customer if absent."
     )
     reason = serializers.CharField(max_length=LONGEST_REASON)
-    starts_at = serializers.DateTimeField(required=False, allow_null=True, help_text="Now if absent.")
-    ends_at = serializers.DateTimeField(required=False, allow_null=True, help_text="Never if absent.")
+    starts_at = InstantField(required=False, allow_null=True, help_text="Now if absent.")
+    ends_at = InstantField(required=False, allow_null=True, help_text="Never if absent.")
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         if data.pop("unlimited", False):

@@ -21,7 +21,7 @@ from django.views.decorators.cache import never_cache
 from customers.access import get_customer
 from customers.delivering import limits, message_id
 from customers.errors import NotFound, Refusal
-from customers.events import TYPES
+from customers.events import OF_ALL_ALONE, TYPES
 from customers.models import Customer, WebhookDelivery, WebhookEndpoint
 from customers.services import webhooks
 from customers.tables import Table
@@ -34,7 +34,6 @@ from licensing.services.replaying import replay, would_tell
 READS: Final = "webhooks:read"
 MOST_TRIES: Final = 50
 _SHOWN: Final = 20_000  # characters of a body; that of a thousand users is longer
-_OF_ALL_ALONE: Final = "catalog.version.published"
 
 
 class WebhookFilters(Filters):
@@ -65,7 +64,7 @@ class WebhookForm(IntegrationForm):
 
     def __init__(self, found: Listening, data: Any = None, **options: Any) -> None:
         super().__init__(data, label_suffix="", **options)
-        never = {"endpoint.test"} if found.customer is None else {"endpoint.test", _OF_ALL_ALONE}
+        never = {"endpoint.test"} if found.customer is None else {"endpoint.test", OF_ALL_ALONE}
         choices = [each for each in TYPES.items() if each[0] not in never]
         cast(forms.MultipleChoiceField, self.fields["types"]).choices = choices
 
@@ -177,8 +176,12 @@ class WebhookPage(LoginRequiredMixin, View):
         row = _endpoint(found, webhook)
         actor, now = found.access.actor, timezone.now()
         if "test" in request.POST:
-            webhooks.send_test(actor=actor, endpoint=row, at=now)
-            messages.success(request, "A test is on its way. What came of it stands below as soon as it is sent.")
+            try:
+                webhooks.send_test(actor=actor, endpoint=row, at=now)
+            except Refusal as refusal:
+                messages.error(request, f"{refusal.message} {refusal.next_action}")
+            else:
+                messages.success(request, "A test is on its way. What came of it stands below as soon as it is sent.")
         elif "retire" in request.POST:
             webhooks.retire_secret(actor=actor, endpoint=row, at=now)
             messages.success(request, "The older secret is retired: it signs nothing any more.")
@@ -304,8 +307,12 @@ class SendAgain(LoginRequiredMixin, View):
     def post(self, request: HttpRequest, webhook: int, delivery: int, customer: str = "") -> HttpResponse:
         found = listening(request, customer, WRITES)
         row = _endpoint(found, webhook)
-        webhooks.send_again(actor=found.access.actor, delivery=_delivery(row, delivery), at=timezone.now())
-        messages.success(request, "It is on its way again, under the same webhook-id.")
+        try:
+            webhooks.send_again(actor=found.access.actor, delivery=_delivery(row, delivery), at=timezone.now())
+        except Refusal as refusal:
+            messages.error(request, f"{refusal.message} {refusal.next_action}")
+        else:
+            messages.success(request, "It is on its way again, under the same webhook-id.")
         return redirect(found.address("webhook", row.pk))
 
 

@@ -87,8 +87,8 @@ def _apply_whole(
             batch = changes[start : start + BATCH]
             _write(commit, preview, worked, batch, users)
             note(idle + start + len(batch))
-        preview.state, preview.done = State.APPLIED, preview.total
-        preview.save(update_fields=["change_set", "state", "done"])
+        preview.state, preview.done, preview.revision = State.APPLIED, preview.total, commit.head.number
+        preview.save(update_fields=["change_set", "state", "done", "revision"])
 
 
 def _apply_batch(preview: ChangePreview, actor: Actor, at: datetime | None, run: Run) -> bool:
@@ -116,11 +116,12 @@ def _apply_batch(preview: ChangePreview, actor: Actor, at: datetime | None, run:
         _write(commit, preview, worked, changes, users)
         preview.batches = preview.batches[1:]
         preview.done += len(batch)
+        preview.revision = commit.head.number
         if not preview.batches:
             preview.state, preview.done = State.APPLIED, preview.total
             if preview.change_set is not None:
                 tell_applied(preview.change_set, commit.head, commit.at)
-        preview.save(update_fields=["change_set", "batches", "done", "state", "totals"])
+        preview.save(update_fields=["change_set", "batches", "done", "state", "totals", "revision"])
     run.revision = commit.head.number
     return preview.state == State.APPLYING
 

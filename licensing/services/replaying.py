@@ -12,6 +12,7 @@ from customers.actor import SYSTEM, Actor
 from customers.audit import record
 from customers.events import Listeners
 from customers.models import Customer, WebhookDelivery, WebhookEndpoint
+from customers.services.webhooks import refuse_off
 from licensing.errors import RevisionNotReached
 from licensing.services.commit import Commit, customer_commit
 from licensing.services.telling import Following, following, tell_state
@@ -30,8 +31,9 @@ def replay(
 ) -> WebhookDelivery:
     """Writes one event, for this endpoint alone, whatever types it asked for.
 
-    After the present revision it tells of nobody. Raises RevisionNotReached for one to come.
+    After the present revision it tells of nobody. Raises RevisionNotReached for one to come, WebhookOff.
     """
+    refuse_off(endpoint)
     with customer_commit(customer=customer, actor=actor, cause=CAUSE, at=at) as commit:
         found = _following(commit, after)
         event = tell_state(Listeners(customer, (_wanting_all(endpoint),)), commit, found)

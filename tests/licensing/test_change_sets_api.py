@@ -67,6 +67,7 @@ def test_preview_apply_look_up_and_undo(shop: Town, app: APIClient) -> None:
     assert shop.holds("ola") == {SALES}
     undone = app.post(f"{ROOT}1/undo/", {"token": undo["token"]}, format="json").data
     assert (undone["state"], undone["change_set"]) == ("applied", 2)
+    assert undone["revision"] == shop.revision(), "a read that names it is not older than the change"
     assert shop.holds("ola") == set()
     listed = app.get(ROOT).data["results"]
     assert [(each["number"], each["undoes"], each["undone_by"]) for each in listed] == [(2, 1, None), (1, None, 2)]

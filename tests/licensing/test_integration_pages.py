@@ -195,6 +195,8 @@ class TestWebhooks:
     def test_it_is_switched_off_and_on(self, admin: Client, endpoint: WebhookEndpoint) -> None:
         admin.post(page("webhook", endpoint.pk), {"switch": "off"})
         assert "Switched off by somebody." in admin.get(page("webhook", endpoint.pk)).text
+        refused = admin.post(page("webhook", endpoint.pk), {"test": "1"}, follow=True)
+        assert "The webhook is off" in refused.text
         admin.post(page("webhook", endpoint.pk), {"switch": "on"})
         endpoint.refresh_from_db()
         assert endpoint.is_active

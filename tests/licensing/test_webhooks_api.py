@@ -164,6 +164,23 @@ def test_a_secret_is_kept_by_no_cache(api: APIClient, there: Receiver) -> None:
     assert (made["Cache-Control"], second["Cache-Control"]) == ("no-store", "no-store")
 
 
+def test_to_an_address_that_is_off_nothing_is_sent(api: APIClient, there: Receiver) -> None:
+    made = call(api, "POST", "", {"url": there.url}, 201)
+    sent = call(api, "POST", f"{made['id']}/test/", status=202)
+    call(api, "PATCH", f"{made['id']}/", {"is_active": False})
+    for path in ("test/", "replay/?after=0", f"deliveries/{sent['id']}/again/"):
+        refused = call(api, "POST", f"{made['id']}/{path}", status=409)
+        assert (refused["code"], refused["blocking"]["kind"]) == ("webhook_off", "webhook")
+        assert "Switched off by somebody." in refused["detail"]
+    assert WebhookEvent.objects.count() == 1
+
+
+def test_what_concerns_no_customer_is_not_asked_for_at_one(api: APIClient, there: Receiver) -> None:
+    body = {"url": there.url, "types": ["catalog.version.published"]}
+    assert call(api, "POST", "", body, 400)["faults"][0]["field"] == "types"
+    assert api.post("/api/v1/webhooks/", body, format="json").status_code == 201
+
+
 def test_another_customers_webhook_is_unknown(api: APIClient, there: Receiver) -> None:
     made = call(api, "POST", "", {"url": there.url}, 201)
     Town("solvik", people=())
