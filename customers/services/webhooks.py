@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from customers import audit
 from customers.actor import Actor
-from customers.errors import Invalid, Refusal
+from customers.errors import Invalid, NotFound, Refusal
 from customers.events import OF_ALL_ALONE, TYPES, Listeners, deliver_to, emit
 from customers.letters import seal
-from customers.models import Customer, WebhookDelivery, WebhookEndpoint, WebhookSecret
+from customers.models import Customer, WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookSecret
 from customers.posting import BadAddress, checked
 from customers.posting import Limits as PostingLimits
 
 MOST_ENDPOINTS = 20
+MOST_TRIES = 50  # shown of a delivery
 _EDITABLE = ("url", "description", "types")
 
 
@@ -162,6 +164,20 @@ def send_test(*, actor: Actor, endpoint: WebhookEndpoint, at: datetime) -> Webho
         raise AssertionError("a test goes to whom it is for")
     _record(actor, endpoint, "webhook.tested", at)
     return event.deliveries.get()
+
+
+def delivery_of(endpoint: WebhookEndpoint, number: int) -> WebhookDelivery:
+    """Returns one delivery to the endpoint, its event at hand. Raises NotFound."""
+    rows = WebhookDelivery.objects.filter(endpoint=endpoint).select_related("event", "endpoint", "customer")
+    found: WebhookDelivery | None = rows.filter(pk=number).first()
+    if found is None:
+        raise NotFound("delivery", str(number))
+    return found
+
+
+def tries_of(delivery: WebhookDelivery) -> QuerySet[WebhookAttempt]:
+    """Returns the last MOST_TRIES attempts, the newest first."""
+    return delivery.tries.all()[:MOST_TRIES]
 
 
 @transaction.atomic

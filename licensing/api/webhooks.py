@@ -32,7 +32,6 @@ from licensing.services.replaying import replay
 READ = "webhooks:read"
 WRITE = "webhooks:write"
 TOLD = "entitlements:read"  # what events tell: whoever decides where they go must be allowed to read it
-MOST_TRIES = 50
 _SECRET = {"Cache-Control": "no-store"}
 CUSTOMER = OpenApiParameter("customer", str, required=True, description="Whose users to tell of.")
 _KNOWN = "The last revision that the receiver knows."
@@ -91,7 +90,7 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
 
     class Meta:
         model = WebhookDelivery
-        fields = (
+        fields: tuple[str, ...] = (
             *("id", "event", "type", "customer", "revision", "state", "attempts", "created_at", "next_attempt_at"),
             *("delivered_at", "given_up_at", "status", "answer", "took_ms"),
         )
@@ -107,15 +106,15 @@ class AttemptSerializer(serializers.ModelSerializer[WebhookAttempt]):
 
 class DeliveryInFullSerializer(DeliverySerializer):
     body = serializers.CharField(source="event.body", help_text="What is posted, to the byte.")
-    tries = serializers.SerializerMethodField(help_text=f"The last {MOST_TRIES}, the newest first.")
+    tries = serializers.SerializerMethodField(help_text=f"The last {webhooks.MOST_TRIES}, the newest first.")
 
     class Meta(DeliverySerializer.Meta):
-        fields = (*DeliverySerializer.Meta.fields, "body", "tries")  # type: ignore[assignment] # a longer tuple
+        fields = (*DeliverySerializer.Meta.fields, "body", "tries")
 
     @extend_schema_field(AttemptSerializer(many=True))
     def get_tries(self, delivery: WebhookDelivery) -> Any:
         """Returns each try, and what was answered."""
-        return AttemptSerializer(delivery.tries.all()[:MOST_TRIES], many=True).data
+        return AttemptSerializer(webhooks.tries_of(delivery), many=True).data
 
 
 class WebhookList(CustomerMixin, GenericAPIView[WebhookEndpoint]):
@@ -265,7 +264,7 @@ class WebhookDeliveryDetail(_OfWebhook):
         """
         found = self.told(webhook)
         refuse_unknown(request, [])
-        return Response(DeliveryInFullSerializer(_delivery(found, delivery)).data)
+        return Response(DeliveryInFullSerializer(webhooks.delivery_of(found, delivery)).data)
 
 
 class WebhookAgain(_OfWebhook):
@@ -276,7 +275,7 @@ class WebhookAgain(_OfWebhook):
         """Sends an event again, under the same webhook-id. Needs `entitlements:read`, too."""
         found = self.told(webhook)
         refuse_unknown(request, [])
-        row = _delivery(found, delivery)
+        row = webhooks.delivery_of(found, delivery)
         again = webhooks.send_again(actor=self.access.actor, delivery=row, at=timezone.now())
         return Response(DeliverySerializer(again).data, status=202)
 
@@ -334,14 +333,6 @@ def _whose(view: Any) -> Customer | None:
     if not view.access.allows(scope_for(view, view.request.method)):
         raise not_allowed()
     return None
-
-
-def _delivery(endpoint: WebhookEndpoint, number: int) -> WebhookDelivery:
-    rows = WebhookDelivery.objects.filter(endpoint=endpoint).select_related("event", "endpoint", "customer")
-    found: WebhookDelivery | None = rows.filter(pk=number).first()
-    if found is None:
-        raise NotFound("delivery", str(number))
-    return found
 
 
 def _may_tell(view: Any, customer: Customer | None) -> None:

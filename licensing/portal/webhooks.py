@@ -32,7 +32,6 @@ from licensing.portal.webhook_tables import WRITES, columns, delivery_columns
 from licensing.services.replaying import replay, would_tell
 
 READS: Final = "webhooks:read"
-MOST_TRIES: Final = 50
 _SHOWN: Final = 20_000  # characters of a body; that of a thousand users is longer
 
 
@@ -281,14 +280,14 @@ class DeliveryPage(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, webhook: int, delivery: int, customer: str = "") -> HttpResponse:
         found = listening(request, customer, READS)
         row = _endpoint(found, webhook)
-        sent = _delivery(row, delivery)
+        sent = webhooks.delivery_of(row, delivery)
         body = json.dumps(json.loads(sent.event.body), indent=2, ensure_ascii=False)
         frame: dict[str, Any] = {
             "delivery": sent,
             "message": message_id(sent.event),
             "body": body[:_SHOWN],
             "left_out": max(0, len(body) - _SHOWN),
-            "tries": sent.tries.all()[:MOST_TRIES],
+            "tries": webhooks.tries_of(sent),
             "may_edit": found.may(WRITES),
             "again": found.address("webhook_again", row.pk, sent.pk),
         }
@@ -302,13 +301,14 @@ class SendAgain(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, webhook: int, delivery: int, customer: str = "") -> HttpResponse:
         found = listening(request, customer, WRITES)
         row = _endpoint(found, webhook)
-        return _page(request, found, "again", "Send again", row, delivery=_delivery(row, delivery))
+        return _page(request, found, "again", "Send again", row, delivery=webhooks.delivery_of(row, delivery))
 
     def post(self, request: HttpRequest, webhook: int, delivery: int, customer: str = "") -> HttpResponse:
         found = listening(request, customer, WRITES)
         row = _endpoint(found, webhook)
+        sent = webhooks.delivery_of(row, delivery)
         try:
-            webhooks.send_again(actor=found.access.actor, delivery=_delivery(row, delivery), at=timezone.now())
+            webhooks.send_again(actor=found.access.actor, delivery=sent, at=timezone.now())
         except Refusal as refusal:
             messages.error(request, f"{refusal.message} {refusal.next_action}")
         else:
@@ -337,14 +337,6 @@ def _endpoint(found: Listening, webhook: int) -> WebhookEndpoint:
     row: WebhookEndpoint | None = WebhookEndpoint.objects.filter(customer=found.customer, pk=webhook).first()
     if row is None:
         raise NotFound("webhook", str(webhook))
-    return row
-
-
-def _delivery(endpoint: WebhookEndpoint, number: int) -> WebhookDelivery:
-    rows = WebhookDelivery.objects.filter(endpoint=endpoint).select_related("event", "endpoint", "customer")
-    row: WebhookDelivery | None = rows.filter(pk=number).first()
-    if row is None:
-        raise NotFound("delivery", str(number))
     return row
 
 

@@ -217,6 +217,7 @@ class TestWebhooks:
             actor=SYSTEM, customer=town.customer, url="https://other.example/", allowed=Limits(), at=NOON
         )[0]
         assert admin.get(page("webhook_delivery", other.pk, sent.pk)).status_code == 404
+        assert admin.post(page("webhook_again", other.pk, sent.pk)).status_code == 404
 
     def test_a_replay_says_how_many_it_tells_of_before(
         self, admin: Client, endpoint: WebhookEndpoint, town: Town
